@@ -1,0 +1,100 @@
+"""From a study to a dossier: which kinds of evidence there are, and how each is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from synthml.errors import InputError
+from synthml.evidence import Dossier, Evidence
+from synthml.settings import MeasureSettings
+from synthml.subgroups import measure_subgroups
+from synthml.utility import Outcomes, measure_utility, run_protocols
+
+if TYPE_CHECKING:
+    from synthml.study import Study
+
+__all__ = ["KINDS", "Measurement", "measure"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What every kind of evidence may draw on. Predictions are made once, on first use, and shared."""
+
+    study: Study
+    model: Any = None
+    fitted: Any = None
+    threshold: float | None = None
+    seed: int = 0
+    settings: MeasureSettings = field(default_factory=MeasureSettings)
+    progress: Progress = lambda _: None
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Predictions under every protocol that the tables allow."""
+        if self.model is None and self.fitted is None:
+            return Outcomes({}, {}, ("no model was given: utility and subgroups are not measured",))
+        return run_protocols(
+            self.study,
+            self.model,
+            seed=self.seed,
+            settings=self.settings,
+            fitted=self.fitted,
+            threshold=self.threshold,
+            progress=self.progress,
+        )
+
+
+def _utility(m: Measurement) -> Evidence:
+    return measure_utility(m.study, m.outcomes, seed=m.seed, settings=m.settings, progress=m.progress)
+
+
+def _subgroups(m: Measurement) -> Evidence:
+    m.progress("every patient group, with intervals")
+    return measure_subgroups(m.study, m.outcomes.on_holdout, seed=m.seed, confidence=m.settings.confidence)
+
+
+KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {"utility": _utility, "subgroups": _subgroups}
+
+
+def measure(
+    study: Study,
+    *,
+    model: Any = None,
+    fitted: Any = None,
+    threshold: float | None = None,
+    kinds: Iterable[str] | None = None,
+    seed: int = 0,
+    settings: MeasureSettings | None = None,
+    progress: Progress = lambda _: None,
+) -> Dossier:
+    """Measure a study, with no MLflow, network or clock anywhere.
+
+    model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor. fitted: a predictor that was
+    trained on the synthetic table already, with its `threshold` if that was chosen at training time. kinds: which evidence
+    (default: all that the study allows). progress: called with a line of text before each piece of work.
+
+    Raises InputError for a kind that does not exist, and for a model that cannot be measured.
+    """
+    asked = tuple(KINDS) if kinds is None else tuple(dict.fromkeys(kinds))
+    unknown = [kind for kind in asked if kind not in KINDS]
+    if unknown:
+        raise InputError(f"there is no evidence of kind '{unknown[0]}'; there is {', '.join(KINDS)}")
+    from synthml import __version__
+
+    measurement = Measurement(study, model, fitted, threshold, seed, settings or MeasureSettings(), progress)
+    dossier = Dossier(
+        figures={},
+        datasets=study.dataset_facts(),
+        study={**study.summary(), "settings": measurement.settings.to_dict()},
+        generation=None if study.generation is None else study.generation.redacted().to_dict(),
+        seed=seed,
+        synthml=__version__,
+    )
+    for kind in asked:
+        dossier = dossier.adding(KINDS[kind](measurement))
+    return dossier
