@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier, Evidence
     from synthml.generation import GenerationRecord
-    from synthml.measure import measure
+    from synthml.measurement import measure
     from synthml.policy import Facts, Policy, Verdict, decide
     from synthml.report import report_html, reviewer_card
     from synthml.settings import MeasureSettings
@@ -68,7 +68,7 @@ _HOME = {
     "Verdict": "policy",
     "decide": "policy",
     "folder_digest": "digest",
-    "measure": "measure",
+    "measure": "measurement",
     "report_html": "report",
     "reviewer_card": "report",
     "split_by_subject": "study",
