@@ -1,0 +1,228 @@
+"""A policy as a file: what must hold, with the source of each threshold and who set it.
+
+A criterion is about a figure id of the evidence. It is decided on the interval, so a threshold is never met by luck alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from synthml.documents import did_you_mean, parse_yaml, read_yaml
+from synthml.errors import PolicyError
+from synthml.evidence import digest_json
+from synthml.figures import FigureId
+from synthml.policy.verdict import Severity
+
+if TYPE_CHECKING:
+    from synthml.documents import YamlDocument
+
+__all__ = ["Criterion", "Lineage", "Policy", "Requirements", "shipped_policies"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Criterion(_Strict):
+    """One figure against a threshold.
+
+    of: "all"; "each" (everyone and every group); "groups" (every group); or one `<of>` as it stands in the figure's id. at_most
+    passes when the upper bound does not exceed it, fails when the lower bound does; at_least the other way round. tasks: the
+    criterion is about these tasks only.
+    """
+
+    id: str = Field(min_length=1)
+    figure: str
+    of: str = "all"
+    at_most: float | None = Field(default=None, allow_inf_nan=False)
+    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    tasks: tuple[Literal["binary", "multiclass", "regression"], ...] = ()
+    severity: Severity = "block"
+    waivable: bool = False
+    source: str = Field(min_length=1)
+    set_by: str = Field(min_length=1)
+
+    @field_validator("figure")
+    @classmethod
+    def _is_a_name(cls, figure: str) -> str:
+        if FigureId.parse(f"{figure}/all").bound is not None:
+            raise ValueError("name the figure without .low or .high: the interval decides")
+        return figure
+
+    @model_validator(mode="after")
+    def _has_a_threshold(self) -> Criterion:
+        if self.at_most is None and self.at_least is None:
+            raise ValueError("a criterion needs at_most, at_least, or both")
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            raise ValueError("at_least lies above at_most: nothing could pass")
+        return self
+
+
+class Requirements(_Strict):
+    """What must be there at all: kinds of evidence, roles that signed, age in days, filled fields of the generation record."""
+
+    kinds: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    freshness_days: int | None = Field(default=None, ge=1)
+    documents: tuple[str, ...] = ()
+    approvals: int = Field(default=0, ge=0)
+
+
+class Lineage(_Strict):
+    """Conditions on where the tables came from."""
+
+    no_recall: bool = False
+    no_contamination: bool = True
+    release: Literal["required", "optional"] = "optional"
+    holdout_verdicts_at_most: int | None = Field(default=None, ge=1)
+
+
+class Loosening(_Strict):
+    """Leave to be weaker than the parent in one criterion, or in `require` or `lineage`."""
+
+    id: str
+    because: str = Field(min_length=1)
+
+
+class Policy(_Strict):
+    """What must hold, with a digest. Load one by its shipped name or from a file."""
+
+    name: str = Field(min_length=1)
+    version: int = Field(ge=1)
+    description: str = ""
+    extends: str | None = None
+    loosens: tuple[Loosening, ...] = ()
+    require: Requirements = Requirements()
+    lineage: Lineage = Lineage()
+    criteria: tuple[Criterion, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Policy:
+        ids = [criterion.id for criterion in self.criteria]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"the criterion '{twice[0]}' stands there twice")
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:<hex>` of the canonical JSON."""
+        return digest_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, name: str | Path) -> Policy:
+        """A shipped policy by name, or a file by path. Raises PolicyError that names the line of a mistake."""
+        return _load(name, ())
+
+
+def shipped_policies() -> tuple[str, ...]:
+    """Names of the policies in the package."""
+    files = resources.files("synthml.policy").iterdir()
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
+
+
+def _load(name: str | Path, children: tuple[str, ...]) -> Policy:
+    document = _document(name)
+    data = document.data
+    if not isinstance(data, dict):
+        raise PolicyError(f"{document.name} is not a policy: expected name, version and criteria")
+    child = _validated(data, document)
+    if child.extends is None:
+        return child
+    if child.extends in children:
+        raise PolicyError(f"{document.at(('extends',))}: policies extend each other in a circle")
+    parent = _load(child.extends, (*children, child.name))
+    return _merged(parent, child, data, document)
+
+
+def _document(name: str | Path) -> YamlDocument:
+    text = str(name)
+    if text in shipped_policies():
+        file = resources.files("synthml.policy") / f"{text}.yaml"
+        return parse_yaml(file.read_text(encoding="utf-8"), f"{text}.yaml", PolicyError)
+    path = Path(name)
+    if not path.exists():
+        raise PolicyError(
+            f"there is no policy '{text}': neither a file nor one of {', '.join(shipped_policies())}."
+            f"{did_you_mean(text, shipped_policies())}"
+        )
+    return read_yaml(path, PolicyError)
+
+
+def _validated(data: dict[str, Any], document: YamlDocument) -> Policy:
+    try:
+        return Policy.model_validate(data)
+    except ValidationError as error:
+        problems = [_told(problem, document) for problem in error.errors()]
+        raise PolicyError("\n".join(problems)) from error
+
+
+def _told(problem: Any, document: YamlDocument) -> str:
+    where = tuple(problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        known = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}.get(str(where[0]) if len(where) > 1 else "", Policy)
+        message = f"'{where[-1]}' is no field here.{did_you_mean(str(where[-1]), known.model_fields)}"
+    return f"{document.at(where)}: {'.'.join(map(str, where))}: {message}"
+
+
+def _merged(parent: Policy, child: Policy, data: dict[str, Any], document: YamlDocument) -> Policy:
+    """The child over its parent; what is weaker than the parent's needs a reason in `loosens`."""
+    allowed = {loosening.id for loosening in child.loosens}
+    own = {criterion.id: criterion for criterion in child.criteria}
+    for inherited in parent.criteria:
+        mine = own.get(inherited.id)
+        if mine is not None and inherited.id not in allowed and _weaker(mine, inherited):
+            position = [c.id for c in child.criteria].index(inherited.id)
+            raise PolicyError(
+                f"{document.at(('criteria', position))}: '{mine.id}' is weaker than in {parent.name}; "
+                "tighten it, or add it to `loosens` with a reason"
+            )
+    criteria = tuple(own.pop(c.id, c) for c in parent.criteria) + tuple(own.values())
+    require = _tightened(parent.require, child.require, "require", data, allowed, document)
+    lineage = _tightened(parent.lineage, child.lineage, "lineage", data, allowed, document)
+    return child.model_copy(update={"criteria": criteria, "require": require, "lineage": lineage})
+
+
+def _weaker(mine: Criterion, theirs: Criterion) -> bool:
+    return (
+        mine.figure != theirs.figure
+        or mine.of != theirs.of
+        or (theirs.at_most is not None and (mine.at_most is None or mine.at_most > theirs.at_most))
+        or (theirs.at_least is not None and (mine.at_least is None or mine.at_least < theirs.at_least))
+        or (mine.severity == "warn" and theirs.severity == "block")
+        or (mine.waivable and not theirs.waivable)
+        or (bool(mine.tasks) and not set(theirs.tasks or ("binary", "multiclass", "regression")) <= set(mine.tasks))
+    )
+
+
+def _tightened(parent: Any, child: Any, part: str, data: dict[str, Any], allowed: set[str], document: YamlDocument) -> Any:
+    """`require` or `lineage` of the child over the parent's; a field that the child does not name is inherited."""
+    values = parent.model_dump()
+    for name in data.get(part) or {}:
+        mine, theirs = getattr(child, name), getattr(parent, name)
+        if part not in allowed and not _at_least_as_strict(mine, theirs):
+            raise PolicyError(
+                f"{document.at((part, name))}: {part}.{name} is weaker than in the policy it extends; "
+                f"tighten it, or add '{part}' to `loosens` with a reason"
+            )
+        values[name] = mine
+    return type(parent).model_validate(values)
+
+
+def _at_least_as_strict(mine: Any, theirs: Any) -> bool:
+    if isinstance(theirs, tuple):
+        return set(theirs) <= set(mine)
+    if isinstance(theirs, bool):
+        return bool(mine) >= theirs
+    if isinstance(theirs, str):
+        return theirs == "optional" or mine == "required"
+    if theirs is None:
+        return True
+    return mine is not None and mine <= theirs
+

@@ -1,0 +1,253 @@
+"""Deciding: pure, from a dossier, a policy, one captured time, and the facts that only the registry knows.
+
+Rules, in order. What cannot be known is `insufficient`, and `insufficient` never passes. A criterion reads the interval:
+`at_most: t` passes when high <= t, fails when low > t, and is `insufficient` otherwise, with about how many rows would decide it.
+Warnings never change the outcome; a waiver lets one criterion through for one model, one policy and a limited time. The policy's
+outcome is `fail` if any blocking criterion fails, else `insufficient` if any is, else `pass`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from synthml.errors import InputError
+from synthml.figures import ALL, FigureId
+from synthml.policy.verdict import Decision, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from synthml.estimate import Estimate
+    from synthml.evidence import Dossier
+    from synthml.policy.criteria import Criterion, Policy
+
+__all__ = ["Approval", "Facts", "Waiver", "decide"]
+
+_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A reviewer's approval whose signature was verified, bound to a model."""
+
+    by: str
+    model_digest: str
+    expires: datetime
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Leave for one criterion, one model and one policy, until it expires."""
+
+    criterion: str
+    model_digest: str
+    policy_digest: str
+    by: str
+    reason: str
+    expires: datetime
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the evidence itself cannot know. None means unknown, and the unknown never passes.
+
+    recalls: recalled dataset digests among the ancestors. contaminated: whether a holdout was among the inputs of an ancestor.
+    signatures: roles whose signature over this evidence was verified. release: whether the synthetic table's release attestation
+    was verified. holdout_verdicts: verdicts taken on this holdout so far.
+    """
+
+    recalls: tuple[str, ...] | None = None
+    contaminated: bool | None = None
+    signatures: frozenset[str] = frozenset()
+    release: bool | None = None
+    holdout_verdicts: int | None = None
+    approvals: tuple[Approval, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+
+
+def decide(dossier: Dossier, policy: Policy, *, now: datetime, facts: Facts | None = None) -> Verdict:
+    """Hold a dossier against a policy. The same inputs give the same verdict, byte for byte.
+
+    now: timezone-aware time of the decision, captured by the caller. Raises InputError when it has no timezone.
+    """
+    if now.tzinfo is None:
+        raise InputError("the time of a decision needs a timezone")
+    known = facts or Facts()
+    model_digest = (dossier.model or {}).get("digest")
+    decisions = [
+        *_requirements(dossier, policy, now, known, model_digest),
+        *_lineage(dossier, policy, known),
+        *(d for criterion in policy.criteria for d in _criterion(criterion, dossier)),
+    ]
+    waived = tuple(_waived(decision, policy, known, now, model_digest) for decision in decisions)
+    return Verdict(
+        outcome=_outcome(waived),
+        policy=f"{policy.name} v{policy.version}",
+        policy_digest=policy.digest,
+        evidence_digest=dossier.digest,
+        decided=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        decisions=waived,
+        model_digest=model_digest,
+    )
+
+
+def _outcome(decisions: tuple[Decision, ...]) -> Outcome:
+    blocking = [d.outcome for d in decisions if not d.holds]
+    if "fail" in blocking:
+        return "fail"
+    return "insufficient" if "insufficient" in blocking else "pass"
+
+
+def _condition(name: str, outcome: Outcome, required: str, found: str) -> Decision:
+    return Decision(name, outcome, required, found, source="policy", set_by="policy")
+
+
+def _requirements(
+    dossier: Dossier, policy: Policy, now: datetime, facts: Facts, model_digest: str | None
+) -> Iterator[Decision]:
+    require = policy.require
+    for kind in require.kinds:
+        there = kind in dossier.kinds
+        yield _condition(f"evidence.{kind}", "pass" if there else "insufficient", f"evidence of kind {kind}", "measured" if there else "not measured")
+    for role in require.signatures:
+        there = role in facts.signatures
+        found = "a verified signature" if there else "no verified signature"
+        yield _condition(f"signature.{role}", "pass" if there else "insufficient", f"signed by the {role}", found)
+    if require.freshness_days is not None:
+        yield _freshness(dossier, require.freshness_days, now)
+    for path in require.documents:
+        filled = _filled({"generation": dossier.generation or {}}, path)
+        yield _condition(f"document.{path}", "pass" if filled else "insufficient", f"{path} is filled in", "filled in" if filled else "empty")
+    if require.approvals:
+        valid = {a.by for a in facts.approvals if a.model_digest == model_digest and model_digest and a.expires > now}
+        outcome: Outcome = "pass" if len(valid) >= require.approvals else "insufficient"
+        yield _condition("approvals", outcome, f"{require.approvals} approvals of this model", f"{len(valid)} in force")
+
+
+def _freshness(dossier: Dossier, days: int, now: datetime) -> Decision:
+    required = f"measured within {days} days"
+    if dossier.created is None:
+        return _condition("freshness", "insufficient", required, "the evidence carries no time")
+    try:
+        created = datetime.fromisoformat(dossier.created)
+    except ValueError:
+        return _condition("freshness", "insufficient", required, "the evidence's time cannot be read")
+    if created.tzinfo is None or created > now + _SKEW:
+        return _condition("freshness", "insufficient", required, "the evidence's time lies in the future or has no timezone")
+    age = (now - created).days
+    return _condition("freshness", "pass" if age <= days else "insufficient", required, f"{age} days old")
+
+
+def _filled(data: Mapping[str, Any], path: str) -> bool:
+    value: Any = data
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value not in (None, "", [], {}, ())
+
+
+def _lineage(dossier: Dossier, policy: Policy, facts: Facts) -> Iterator[Decision]:
+    lineage = policy.lineage
+    if lineage.no_recall:
+        found = "unknown" if facts.recalls is None else f"{len(facts.recalls)} recalled"
+        outcome: Outcome = "insufficient" if facts.recalls is None else "fail" if facts.recalls else "pass"
+        yield _condition("lineage.no_recall", outcome, "no dataset behind the model is recalled", found)
+    if lineage.no_contamination:
+        yield _contamination(dossier, facts)
+    if lineage.release == "required":
+        outcome = "insufficient" if facts.release is None else "pass" if facts.release else "fail"
+        found = {None: "no release attestation", True: "verified", False: "refused or for another table"}[facts.release]
+        yield _condition("lineage.release", outcome, "the synthetic table was released", found)
+    if lineage.holdout_verdicts_at_most is not None:
+        taken, limit = facts.holdout_verdicts, lineage.holdout_verdicts_at_most
+        outcome = "insufficient" if taken is None else "pass" if taken <= limit else "fail"
+        found = "unknown" if taken is None else f"{taken} taken"
+        yield _condition("lineage.holdout_verdicts", outcome, f"at most {limit} verdicts on this holdout", found)
+
+
+def _contamination(dossier: Dossier, facts: Facts) -> Decision:
+    """The holdout is not the table that the generator or the model learned from, by digest and by what the lineage knows."""
+    required = "the holdout was seen by neither generator nor model"
+    digests = {role: table.get("digest") for role, table in dossier.datasets.items()}
+    holdout = digests.get("holdout")
+    if holdout is None:
+        return _condition("lineage.no_contamination", "insufficient", required, "no holdout")
+    seen = [role for role in ("source", "synthetic") if digests.get(role) == holdout]
+    if seen or facts.contaminated:
+        found = f"the holdout is the {seen[0]} table" if seen else "the lineage shows it among an ancestor's inputs"
+        return _condition("lineage.no_contamination", "fail", required, found)
+    if facts.contaminated is None and "source" not in digests:
+        return _condition("lineage.no_contamination", "insufficient", required, "the source table is unknown")
+    return _condition("lineage.no_contamination", "pass", required, "disjoint")
+
+
+def _criterion(criterion: Criterion, dossier: Dossier) -> Iterator[Decision]:
+    task = dossier.study.get("task")
+    if criterion.tasks and task is not None and task not in criterion.tasks:
+        return
+    found = sorted(_matching(criterion, dossier), key=lambda pair: (pair[0] != ALL, pair[0]))
+    if not found:
+        yield _decision(criterion, criterion.of, "insufficient", "not measured", reason="the evidence has no such figure")
+    for of, figure in found:
+        yield _held(criterion, of, figure)
+
+
+def _matching(criterion: Criterion, dossier: Dossier) -> Iterator[tuple[str, Estimate]]:
+    for text, figure in dossier.figures.items():
+        name = FigureId.parse(text)
+        if name.name != criterion.figure:
+            continue
+        wanted = criterion.of == "each" or name.of == criterion.of or (criterion.of == "groups" and name.of != ALL)
+        if wanted:
+            yield name.of, figure
+
+
+def _held(criterion: Criterion, of: str, figure: Estimate) -> Decision:
+    if figure.status != "ok" or figure.value is None:
+        return _decision(criterion, of, "insufficient", figure.status, reason=figure.reason or figure.status)
+    low = figure.value if figure.low is None else figure.low
+    high = figure.value if figure.high is None else figure.high
+    most, least = criterion.at_most, criterion.at_least
+    found = f"{figure}" + ("" if figure.n is None else f", n = {figure.n:,}")
+    if (most is not None and low > most) or (least is not None and high < least):
+        return _decision(criterion, of, "fail", found)
+    if (most is None or high <= most) and (least is None or low >= least):
+        return _decision(criterion, of, "pass", found)
+    needed = [_rows_needed(figure.value, low, high, t, figure.n) for t in (most, least) if t is not None and low <= t <= high]
+    rows = max((n for n in needed if n is not None), default=None)
+    return replace(_decision(criterion, of, "insufficient", found, reason="the interval holds the threshold"), n_required=rows)
+
+
+def _rows_needed(value: float, low: float, high: float, threshold: float, n: int | None) -> int | None:
+    """About how many rows would move the bound off the threshold if the value stayed: widths shrink with the root of n."""
+    if n is None or value == threshold:
+        return None
+    half = high - value if value < threshold else value - low
+    return int(n * (half / abs(threshold - value)) ** 2) + 1
+
+
+def _decision(criterion: Criterion, of: str, outcome: Outcome, found: str, *, reason: str = "") -> Decision:
+    bounds = [("at least", criterion.at_least), ("at most", criterion.at_most)]
+    return Decision(
+        id=criterion.id,
+        outcome=outcome,
+        required=" and ".join(f"{word} {value:g}" for word, value in bounds if value is not None),
+        found=found,
+        figure=criterion.figure,
+        of=of,
+        severity=criterion.severity,
+        reason=reason,
+        source=criterion.source,
+        set_by=criterion.set_by,
+    )
+
+
+def _waived(decision: Decision, policy: Policy, facts: Facts, now: datetime, model_digest: str | None) -> Decision:
+    waivable = {criterion.id for criterion in policy.criteria if criterion.waivable}
+    if decision.outcome == "pass" or decision.id not in waivable or model_digest is None:
+        return decision
+    for waiver in facts.waivers:
+        fits = (waiver.criterion, waiver.model_digest, waiver.policy_digest) == (decision.id, model_digest, policy.digest)
+        if fits and waiver.expires > now:
+            return replace(decision, waived=f"by {waiver.by} until {waiver.expires:%Y-%m-%d}: {waiver.reason}")
+    return decision
