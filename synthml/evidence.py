@@ -79,7 +79,10 @@ class Dossier:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
     def adding(self, evidence: Evidence) -> Dossier:
-        """With one more kind of evidence; a kind without any figure was not measured. Raises EvidenceError when a figure stands there already."""
+        """With one more kind of evidence; a kind without any figure was not measured.
+
+        Raises EvidenceError when a figure stands there already.
+        """
         twice = sorted(set(self.figures) & set(evidence.figures))
         if twice:
             raise EvidenceError(f"figure {twice[0]} was measured twice")

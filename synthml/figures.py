@@ -59,7 +59,7 @@ class FigureId:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise InputError(f"'{self.name}' is not a figure name: expected `family.measure` or `family.measure.variant`, lower case")
+            raise InputError(f"'{self.name}' is not a figure name: expected `family.measure[.variant]` in lower case")
 
     @classmethod
     def parse(cls, text: str) -> FigureId:

@@ -37,7 +37,13 @@ class MeasureSettings:
     def __post_init__(self) -> None:
         if not 0.5 < self.confidence < 1:
             raise InputError(f"confidence must lie between 0.5 and 1, got {self.confidence}")
-        for name, least in (("replicates", 100), ("folds", 2), ("rare_below", 1), ("importance_rows", 100), ("importance_repeats", 1)):
+        for name, least in (
+            ("replicates", 100),
+            ("folds", 2),
+            ("rare_below", 1),
+            ("importance_rows", 100),
+            ("importance_repeats", 1),
+        ):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
         self._check_threshold()

@@ -166,7 +166,9 @@ def _told(problem: Any, document: YamlDocument) -> str:
     where = tuple(problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        known = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}.get(str(where[0]) if len(where) > 1 else "", Policy)
+        known = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}.get(
+            str(where[0]) if len(where) > 1 else "", Policy
+        )
         message = f"'{where[-1]}' is no field here.{did_you_mean(str(where[-1]), known.model_fields)}"
     return f"{document.at(where)}: {'.'.join(map(str, where))}: {message}"
 
@@ -225,4 +227,3 @@ def _at_least_as_strict(mine: Any, theirs: Any) -> bool:
     if theirs is None:
         return True
     return mine is not None and mine <= theirs
-

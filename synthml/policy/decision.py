@@ -103,13 +103,17 @@ def _condition(name: str, outcome: Outcome, required: str, found: str) -> Decisi
     return Decision(name, outcome, required, found, source="policy", set_by="policy")
 
 
-def _requirements(
-    dossier: Dossier, policy: Policy, now: datetime, facts: Facts, model_digest: str | None
-) -> Iterator[Decision]:
+def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts, model_digest: str | None) -> Iterator[Decision]:
     require = policy.require
     for kind in require.kinds:
         there = kind in dossier.kinds
-        yield _condition(f"evidence.{kind}", "pass" if there else "insufficient", f"evidence of kind {kind}", "measured" if there else "not measured")
+        outcome: Outcome = "pass" if there else "insufficient"
+        yield _condition(
+            f"evidence.{kind}",
+            "pass" if there else "insufficient",
+            f"evidence of kind {kind}",
+            "measured" if there else "not measured",
+        )
     for role in require.signatures:
         there = role in facts.signatures
         found = "a verified signature" if there else "no verified signature"
@@ -118,10 +122,11 @@ def _requirements(
         yield _freshness(dossier, require.freshness_days, now)
     for path in require.documents:
         filled = _filled({"generation": dossier.generation or {}}, path)
-        yield _condition(f"document.{path}", "pass" if filled else "insufficient", f"{path} is filled in", "filled in" if filled else "empty")
+        outcome = "pass" if filled else "insufficient"
+        yield _condition(f"document.{path}", outcome, f"{path} is filled in", "filled in" if filled else "empty")
     if require.approvals:
         valid = {a.by for a in facts.approvals if a.model_digest == model_digest and model_digest and a.expires > now}
-        outcome: Outcome = "pass" if len(valid) >= require.approvals else "insufficient"
+        outcome = "pass" if len(valid) >= require.approvals else "insufficient"
         yield _condition("approvals", outcome, f"{require.approvals} approvals of this model", f"{len(valid)} in force")
 
 
@@ -197,7 +202,7 @@ def _matching(criterion: Criterion, dossier: Dossier) -> Iterator[tuple[str, Est
         name = FigureId.parse(text)
         if name.name != criterion.figure:
             continue
-        wanted = criterion.of == "each" or name.of == criterion.of or (criterion.of == "groups" and name.of != ALL)
+        wanted = criterion.of in ("each", name.of) or (criterion.of == "groups" and name.of != ALL)
         if wanted:
             yield name.of, figure
 

@@ -20,8 +20,8 @@ Severity = Literal["block", "warn"]
 class Decision:
     """What one criterion came to.
 
-    id: the criterion. figure, of: what it read (`figure` is empty for conditions that are not about a figure). required, found: in
-    words and numbers. n_required: about how many rows would decide it, when the interval was too wide. source, set_by: where the
+    id: the criterion. figure, of: what it read (`figure` is empty for conditions that are not about a figure). required, found:
+    in words and numbers. n_required: about how many rows would decide it, when the interval was too wide. source, set_by: where the
     threshold comes from and who set it.
     """
 

@@ -31,7 +31,7 @@ __all__ = ["Outcomes", "measure_utility", "run_protocols"]
 def measure_utility(
     study: Study, outcomes: Outcomes, *, seed: int, settings: MeasureSettings, progress: Progress = lambda _: None
 ) -> Evidence:
-    """Figures `utility.*`, `learners.*` and `explain.*` over all holdout rows, and the curves. What is left out is in the notes."""
+    """Figures `utility.*`, `learners.*`, `explain.*` over all holdout rows, and the curves; the notes say what is left out."""
     if not outcomes.by_protocol:
         return Evidence("utility", notes=outcomes.notes)
     by_protocol = outcomes.by_protocol

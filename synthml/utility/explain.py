@@ -105,7 +105,9 @@ def _importance_agreement(
     from scipy.stats import rankdata
 
     features, n = growth["tstr"].shape
-    method = "Spearman correlation of permutation importances (log loss or squared error); interval by draws from the joint covariance"
+    method = (
+        "Spearman correlation of permutation importances (log loss or squared error); interval by draws from the joint covariance"
+    )
     if features < 3:
         return Estimate.insufficient("fewer than three features have no order to compare", n=n, method=method)
     means = np.concatenate([growth["tstr"].mean(axis=1), growth["trtr"].mean(axis=1)])

@@ -40,7 +40,13 @@ def reference_learners(task: str, seed: int, rows: int) -> dict[str, Any]:
     """Four learners of different families; the forest draws at most 20,000 rows a tree so that its cost stays bounded."""
     from sklearn import ensemble, linear_model, naive_bayes, tree
 
-    forest = {"n_estimators": 50, "min_samples_leaf": 10, "max_samples": min(1.0, _FOREST_ROWS / rows), "n_jobs": 2, "random_state": seed}
+    forest = {
+        "n_estimators": 50,
+        "min_samples_leaf": 10,
+        "max_samples": min(1.0, _FOREST_ROWS / rows),
+        "n_jobs": 2,
+        "random_state": seed,
+    }
     if task == "regression":
         return {
             "linear": linear_model.Ridge(alpha=1.0),
@@ -81,7 +87,14 @@ def compare_learners(
             figure = estimate(metric, both[protocol], confidence=settings.confidence)
             figures[f"learners.{metric.name}.{protocol}/{name}"] = figure
             rows.append(
-                {"learner": name, "protocol": protocol, "metric": metric.name, "value": figure.value, "low": figure.low, "high": figure.high}
+                {
+                    "learner": name,
+                    "protocol": protocol,
+                    "metric": metric.name,
+                    "value": figure.value,
+                    "low": figure.low,
+                    "high": figure.high,
+                }
             )
     figures["learners.rank_agreement/all"] = _rank_agreement(metric, outcomes, seed=seed, confidence=settings.confidence)
     return figures, rows
@@ -109,7 +122,9 @@ def _rank_agreement(metric: Any, outcomes: Mapping[str, Mapping[str, Outcome]], 
     n = outcomes[names[0]]["tstr"].n
     method = f"Kendall's tau-b of {len(names)} learners by {metric.name}; interval by draws from the joint covariance"
     try:
-        measured: list[Linearised] = [metric.linearise(outcomes[name][protocol]) for protocol in ("tstr", "trtr") for name in names]
+        measured: list[Linearised] = [
+            metric.linearise(outcomes[name][protocol]) for protocol in ("tstr", "trtr") for name in names
+        ]
     except Undefined as error:
         return Estimate.insufficient(str(error), n=n, method=method)
     values = np.array([part.value for part in measured])

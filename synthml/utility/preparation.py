@@ -1,7 +1,7 @@
 """From a study's features to what an estimator can take.
 
-An estimator that brings its own preparation (a Pipeline, or a search over one) gets the table as it is. A bare one is wrapped into
-a stock scikit-learn Pipeline, so that the logged model loads without synthml. Only categories with enough training rows are
+An estimator that brings its own preparation (a Pipeline, or a search over one) gets the table as it is. A bare one is wrapped
+into a stock scikit-learn Pipeline, so that the logged model loads without synthml. Only categories with enough training rows are
 learned: a rare value never becomes part of a model file.
 """
 
@@ -50,7 +50,7 @@ def days_since_1970(X: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def design_encoder(X: pd.DataFrame, *, rare_below: int, impute: bool, scale: bool = False) -> Any:
-    """An unfitted ColumnTransformer: one-hot for frequent labels, numbers passed on (imputed by the median and flagged if asked)."""
+    """An unfitted ColumnTransformer: one-hot for frequent labels, numbers passed on (imputed by the median if asked)."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
