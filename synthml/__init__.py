@@ -8,8 +8,8 @@ Tables go in at one door. A `Study` holds them in their roles (`source`: the rea
 with the tables is found there, once, so that no later module checks again.
 
 `measure` turns a study and an estimator into a `Dossier`: figures by id, each an `Estimate` with interval, n and method, and
-small tables of aggregates. Nothing in it is a row. `decide` holds a dossier against a `Policy` and gives a `Verdict` that explains
-itself. All of it is pure: no network, no clock, no global state, no MLflow. `synthml_tracking` records it in MLflow.
+small tables of aggregates. Nothing in it is a row. `decide` holds a dossier against a `Policy` and gives a `Verdict` that
+explains itself. All of it is pure: no network, no clock, no global state, no MLflow. `synthml_tracking` records it in MLflow.
 
     study       tables in their roles, the check at the door, groups of patients
     generation  how the synthetic table was made

@@ -21,8 +21,8 @@ class Decision:
     """What one criterion came to.
 
     id: the criterion. figure, of: what it read (`figure` is empty for conditions that are not about a figure). required, found:
-    in words and numbers. n_required: about how many rows would decide it, when the interval was too wide. source, set_by: where the
-    threshold comes from and who set it.
+    in words and numbers. n_required: about how many rows would decide it, when the interval was too wide. source, set_by: where
+    the threshold comes from and who set it.
     """
 
     id: str

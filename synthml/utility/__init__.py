@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synthml.estimate import Estimate
 from synthml.evidence import Evidence
 from synthml.utility.curves import curves
 from synthml.utility.explain import compare_explanations
@@ -21,6 +20,7 @@ from synthml.utility.learners import compare_learners
 from synthml.utility.protocols import Outcomes, run_protocols
 
 if TYPE_CHECKING:
+    from synthml.estimate import Estimate
     from synthml.settings import MeasureSettings
     from synthml.study import Study
     from synthml.utility.protocols import Progress
