@@ -126,7 +126,8 @@ def shipped_policies() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 
 
-def _load(name: str | Path, children: tuple[str, ...]) -> Policy:
+def _load(name: str | Path, below: tuple[str, ...]) -> Policy:
+    """below: the policies that extend this one, to notice a circle."""
     document = _document(name)
     data = document.data
     if not isinstance(data, dict):
@@ -134,10 +135,13 @@ def _load(name: str | Path, children: tuple[str, ...]) -> Policy:
     child = _validated(data, document)
     if child.extends is None:
         return child
-    if child.extends in children:
+    above = child.extends
+    if above not in shipped_policies():
+        above = str((Path(name).parent / above).resolve())
+    path = (*below, above)
+    if above in below or (Path(name).exists() and above == str(Path(name).resolve())):
         raise PolicyError(f"{document.at(('extends',))}: policies extend each other in a circle")
-    parent = _load(child.extends, (*children, child.name))
-    return _merged(parent, child, data, document)
+    return _merged(_load(above, path), child, data, document)
 
 
 def _document(name: str | Path) -> YamlDocument:
