@@ -1,0 +1,73 @@
+"""What the terminal shows: steps of long work, and tables of results.
+
+On a terminal a progress bar; elsewhere one plain line a step, on standard error, so that standard output stays for results.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.table import Table
+
+    from synthml.evidence import Dossier
+
+__all__ = ["dossier_table", "steps"]
+
+
+@contextmanager
+def steps(total: int, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Gives a function that is called with the text of each next step; `total` is about how many there will be."""
+    if quiet:
+        yield lambda _: None
+        return
+    if sys.stderr.isatty():
+        with _bar(total) as step:
+            yield step
+        return
+    started = time.monotonic()
+    yield lambda text: print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=total)
+
+        def step(text: str) -> None:
+            progress.update(task, description=text, advance=1)
+
+        yield step
+        progress.update(task, completed=total)
+
+
+def dossier_table(dossier: Dossier) -> Table:
+    """The figures that matter first: overall, then the headline metric of every group."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from synthml.figures import parse_of
+    from synthml.utility.learners import HEADLINE
+
+    metric = HEADLINE.get(str(dossier.study.get("task")), "auroc")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in (metric, "trained on synthetic", "trained on real", "loss", "rows"):
+        table.add_column(title, justify="left" if title == metric else "right")
+    prefix = f"utility.{metric}.tstr/"
+    groups = [name.removeprefix(prefix) for name in dossier.figures if name.startswith(prefix)]
+    for of in sorted(groups, key=lambda g: (g != "all", g.count(" "), g)):
+        figures = [dossier.figures.get(f"utility.{metric}.{protocol}/{of}") for protocol in ("tstr", "trtr", "loss")]
+        cells = ["" if figure is None else str(figure) if figure.ok else figure.status for figure in figures]
+        label = "everyone" if of == "all" else ", ".join(f"{column} {label}" for column, label in parse_of(of))
+        n = figures[0].n if figures[0] is not None and figures[0].ok else None
+        table.add_row(escape(label), *cells, "" if n is None else f"{n:,}")
+    return table
