@@ -10,6 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -31,7 +33,7 @@ def steps(total: int, *, quiet: bool = False) -> Iterator[Callable[[str], None]]
             yield step
         return
     started = time.monotonic()
-    yield lambda text: print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+    yield lambda text: click.echo(f"{time.monotonic() - started:6.1f} s  {text}", err=True)
 
 
 @contextmanager
