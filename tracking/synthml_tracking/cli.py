@@ -294,3 +294,7 @@ def _internal(error: Exception) -> None:
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     click.echo(f"synthml: internal error: {type(error).__name__} at {place}. Set SYNTHML_DEBUG=1 to see the traceback.", err=True)
     sys.exit(5)
+
+
+if __name__ == "__main__":
+    main()
