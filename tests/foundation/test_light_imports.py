@@ -24,7 +24,9 @@ def test_importing_loads_no_heavy_library(statement):
 
 
 def test_measuring_a_study_never_loads_mlflow():
-    loaded = modules_after("import synthml; synthml.measure, synthml.Study, synthml.Policy, synthml.report_html, synthml.CartSynthesizer")
+    loaded = modules_after(
+        "import synthml; synthml.measure, synthml.Study, synthml.Policy, synthml.report_html, synthml.CartSynthesizer"
+    )
     assert not [name for name in ("mlflow", "xgboost", "evidently", "synthml_tracking") if name in loaded]
 
 
