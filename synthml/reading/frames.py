@@ -1,0 +1,136 @@
+"""Tables in memory as Arrow, column by column; numbers are not copied."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from synthml.errors import Problem, StudyError
+
+__all__ = ["Reading", "from_memory", "without_index"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A table as it was given. index: names of pandas index levels, which are no columns; notes: what the reader noticed."""
+
+    arrow: pa.Table
+    index: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def from_memory(table: object, *, where: str) -> Reading:
+    """A pandas DataFrame, an Arrow table, or anything narwhals turns into Arrow. Raises StudyError."""
+    if isinstance(table, pd.DataFrame):
+        return _from_pandas(table, where)
+    if isinstance(table, pa.Table):
+        return without_index(table)
+    if isinstance(table, pa.RecordBatch):
+        return without_index(pa.Table.from_batches([table]))
+    if isinstance(table, pa.RecordBatchReader):
+        return without_index(table.read_all())
+    return without_index(_by_narwhals(table, where))
+
+
+def _by_narwhals(table: Any, where: str) -> pa.Table:
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(table)
+    except TypeError:
+        if hasattr(table, "__arrow_c_stream__"):
+            return pa.table(table)
+        raise StudyError(
+            [
+                Problem(
+                    where,
+                    f"is a {type(table).__module__}.{type(table).__qualname__}, which is no table",
+                    "Give a pandas or polars DataFrame, an Arrow table, a duckdb relation, or the path of a file.",
+                )
+            ]
+        ) from None
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect("pyarrow")
+    return frame.to_arrow()
+
+
+def _from_pandas(frame: pd.DataFrame, where: str) -> Reading:
+    problems: list[Problem] = []
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise StudyError(
+            [Problem(where, f"its columns have {frame.columns.nlevels} levels", "Join the levels into one name a column.")]
+        )
+    unnamed = [position for position, name in enumerate(frame.columns) if not isinstance(name, str)]
+    if unnamed:
+        problems.append(
+            Problem(
+                where,
+                f"{len(unnamed)} of {frame.shape[1]} columns are not named by text (first: column {unnamed[0]})",
+                "Rename them: frame.columns = frame.columns.astype(str).",
+            )
+        )
+        raise StudyError(problems)
+    columns = []
+    for position, name in enumerate(frame.columns):
+        series = frame.iloc[:, position]
+        try:
+            columns.append(_array(series))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            problems.append(_unreadable(series, f"{where}.{name}"))
+    if problems:
+        raise StudyError(problems)
+    index = tuple(str(name) for name in frame.index.names if name is not None)
+    return Reading(pa.Table.from_arrays(columns, names=list(frame.columns)), index)
+
+
+def _array(series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
+    if isinstance(series.dtype, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    array = pa.array(series, from_pandas=True)
+    if series.dtype == object and pa.types.is_binary(array.type) and pd.api.types.infer_dtype(series, skipna=True) != "bytes":
+        raise TypeError("text and bytes in one column")
+    return array
+
+
+def _unreadable(series: pd.Series[Any], where: str) -> Problem:
+    """Why a pandas column has no Arrow form. Python's type names say it without a value."""
+    if series.dtype != object:
+        return Problem(
+            where, f"has dtype {series.dtype}, which has no Arrow form", "Convert it to numbers, text, booleans or dates."
+        )
+    kinds = Counter(type(value).__name__ for value in series[series.notna()])
+    if len(kinds) == 1:
+        kind, count = next(iter(kinds.items()))
+        return Problem(
+            where,
+            f"holds {count} Python objects of type {kind}, which cannot be stored as a column",
+            "Convert them to numbers, text, booleans or dates; whole numbers must fit in 64 bits.",
+        )
+    rarest = kinds.most_common()[-1][0]
+    first = next(i for i, value in enumerate(series) if type(value).__name__ == rarest)
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
+    return Problem(
+        where,
+        f"mixes types in one column: {told} (first {rarest} at row {first})",
+        "Convert the column to one type, for example with .astype(str) or pandas.to_numeric.",
+    )
+
+
+def without_index(table: pa.Table) -> Reading:
+    """Without the columns that pandas' metadata calls an index: an index is no content, whichever way a table travels."""
+    raw = (table.schema.metadata or {}).get(b"pandas")
+    if raw is None:
+        return Reading(table)
+    try:
+        listed = json.loads(raw).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return Reading(table.replace_schema_metadata(None))
+    names = [name for name in listed if isinstance(name, str) and table.schema.names.count(name) == 1]
+    kept = table.drop_columns(names) if names else table
+    shown = tuple(name for name in names if not name.startswith("__index_level_"))
+    return Reading(kept.replace_schema_metadata(None), shown)
