@@ -13,10 +13,11 @@
 
 from __future__ import annotations
 
+from synthml.study.file import StudyFile
 from synthml.study.groups import Grouping
 from synthml.study.schema import Kind, MinimumCell, Role, Schema, Task
 from synthml.study.split import split_by_subject
 from synthml.study.study import Study
 from synthml.study.tables import Table
 
-__all__ = ["Grouping", "Kind", "MinimumCell", "Role", "Schema", "Study", "Table", "Task", "split_by_subject"]
+__all__ = ["Grouping", "Kind", "MinimumCell", "Role", "Schema", "Study", "StudyFile", "Table", "Task", "split_by_subject"]
