@@ -102,7 +102,7 @@ def cross(groupings: Sequence[Grouping]) -> Grouping:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.12g}"
 
 
 def bin_label(low: float, high: float) -> str:
