@@ -1,0 +1,23 @@
+"""What a reviewer reads: pure functions from a dossier, and a verdict if there is one, to text.
+
+`html`         the report: one self-contained file
+`card`         the reviewer's card: Markdown of at most 5,000 characters, the description of a model version
+`notebook`     how a dossier and a verdict show in a notebook
+
+`reading`      what a report reads out of a dossier
+`summary`      the first screen: what was asked, the answer, what is missing
+`questions`    the eighteen questions of a model reviewer, answered in order
+`performance`, `groups`, `curves`, `provenance`    the sheets and charts of the chapters
+`charts`       the geometry of plots
+`terms`        every term in one sentence
+`wording`      how numbers and labels are written
+`templates/`   the page and its style
+"""
+
+from __future__ import annotations
+
+from synthml.report.card import reviewer_card
+from synthml.report.html import report_html
+from synthml.report.notebook import dossier_html, verdict_html
+
+__all__ = ["dossier_html", "report_html", "reviewer_card", "verdict_html"]

@@ -1,0 +1,234 @@
+"""`report_html`: one self-contained file for a model reviewer.
+
+Nothing is fetched, stored or run: no script, no font, no image from elsewhere, and a content security policy in the file that
+forbids them. Equal dossiers give equal bytes. Everything that stood in somebody's table is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from synthml.report.charts import Cell, Column, Section, Sheet
+from synthml.report.curves import curves
+from synthml.report.groups import disparity_sheet, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
+from synthml.report.performance import importance_sheet, learner_sheet, metric_sheet, protocol_sheet, threshold_sheet
+from synthml.report.provenance import (
+    dataset_sheet,
+    families,
+    figure_blocks,
+    generation_facts,
+    methods,
+    model_facts,
+    study_facts,
+)
+from synthml.report.questions import answers
+from synthml.report.reading import Reading, margin_text
+from synthml.report.summary import decision_name, summarise
+from synthml.report.terms import GLOSSARY, PROTOCOLS
+from synthml.report.wording import clean, label, prose, short_digest, spoken
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from synthml.evidence import Dossier
+    from synthml.policy.verdict import Decision, Verdict
+    from synthml.report.provenance import Family
+
+__all__ = ["environment", "report_html"]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its anchor and its title. `numbered` by its place."""
+
+    key: str
+    title: str
+    number: int
+
+
+_CHAPTERS = (
+    ("performance", "Overall performance"),
+    ("groups", "Patient groups"),
+    ("disparities", "Differences between groups"),
+    ("curves", "Discrimination, calibration, benefit"),
+    ("threshold", "Errors at the decision threshold"),
+    ("agreement", "Other learners and explanations"),
+    ("slices", "Where it errs most"),
+)
+_LAST = (
+    ("generation", "How the synthetic table was made"),
+    ("datasets", "Tables and model"),
+    ("methods", "Settings and methods"),
+    ("glossary", "Terms in one sentence"),
+    ("figures", "Every figure"),
+)
+
+
+def report_html(dossier: Dossier, verdict: Verdict | None = None) -> str:
+    """The report as one HTML document, at most 1 MB. Pure: the same dossier and verdict give the same text.
+
+    A dossier may lack any part; what was not measured is said to be so.
+    """
+    return environment().get_template("report.html").render(**_context(Reading(dossier), verdict))
+
+
+@cache
+def environment() -> Environment:
+    """The templates of this package. Everything is escaped; a name that a template misspells is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("synthml.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _chapters(verdict: Verdict | None, others: tuple[Family, ...]) -> tuple[Chapter, ...]:
+    keys = [
+        *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
+        *_CHAPTERS,
+        *((f"family-{family.key}", family.title) for family in others),
+        *_LAST,
+    ]
+    return tuple(Chapter(key, title, place) for place, (key, title) in enumerate(keys, 1))
+
+
+def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
+    dossier, metric = reading.dossier, reading.headline
+    others = families(reading)
+    blocks, left = figure_blocks(reading)
+    facts, empty = generation_facts(reading)
+    return {
+        "title": _title(reading),
+        "stamp": _stamp(reading),
+        "reading": reading,
+        "metric": metric,
+        "margin": margin_text(reading.margin),
+        "summary": summarise(reading, verdict),
+        "chapters": {chapter.key: chapter for chapter in _chapters(verdict, others)},
+        "answers": answers(reading, verdict),
+        "policy_open": None if verdict is None else _decision_sheet(reading, verdict, passed=False),
+        "policy_passed": None if verdict is None else _decision_sheet(reading, verdict, passed=True),
+        "verdict": verdict,
+        "policy_digest": "" if verdict is None else label(verdict.policy_digest, cut=100).shown,
+        "protocols": protocol_sheet(reading),
+        "all_metrics": metric_sheet(reading),
+        "forest": None if metric is None else forest(reading, metric, "forest"),
+        "further": further_forests(reading),
+        "group_numbers": group_numbers(reading),
+        "withheld": withheld_sheet(reading),
+        "disparities": disparity_sheet(reading),
+        "curves": curves(reading),
+        "threshold": threshold_sheet(reading),
+        "threshold_value": spoken(reading.figure("utility.threshold.tstr")),
+        "learners": learner_sheet(reading),
+        "importances": importance_sheet(reading),
+        "agreements": _agreements(reading),
+        "slices": slice_sheet(reading),
+        "families": others,
+        "generation": facts,
+        "generation_empty": empty,
+        "tables": dataset_sheet(reading),
+        "model": model_facts(reading),
+        "study": study_facts(reading),
+        "methods": methods(reading),
+        "notes": tuple(prose(note, cut=400) for note in (*dossier.notes, *_study_notes(reading))),
+        "glossary": GLOSSARY,
+        "protocol_terms": PROTOCOLS,
+        "metric_terms": reading.metrics,
+        "blocks": blocks,
+        "blocks_left": left,
+        "evidence_digest": dossier.digest,
+    }
+
+
+def _title(reading: Reading) -> str:
+    return (
+        f"Predicting {reading.target}: trained on synthetic, tested on real"
+        if reading.target
+        else "Trained on synthetic, tested on real"
+    )
+
+
+def _study_notes(reading: Reading) -> tuple[str, ...]:
+    """What the check at the door chose by itself."""
+    notes = reading.dossier.study.get("notes")
+    return tuple(str(note) for note in notes) if isinstance(notes, (list, tuple)) else ()
+
+
+def _stamp(reading: Reading) -> tuple[str, ...]:
+    """Who measured what, when and with what: one line under the title."""
+    dossier = reading.dossier
+    model = (dossier.model or {}).get("digest")
+    parts = [
+        f"Measured {clean(dossier.created)[:16].replace('T', ' ')} UTC" if dossier.created else "",
+        f"by the {label(dossier.producer, cut=40)}" if dossier.producer else "",
+        f"synthml {label(dossier.synthml, cut=30)}" if dossier.synthml else "",
+        f"seed {dossier.seed}",
+        f"model {short_digest(model)}" if model else "",
+        f"evidence {short_digest(dossier.digest)}",
+    ]
+    return tuple(part for part in parts if part)
+
+
+_OUTCOME_WORDS = {"pass": "Pass", "fail": "Fail", "insufficient": "Insufficient"}
+_MOST_DECISIONS = 200
+
+
+def _decision_sheet(reading: Reading, verdict: Verdict, *, passed: bool) -> Sheet | None:
+    """Criteria that passed, or those that did not: the binding ones first, failed before undecided."""
+    chosen = [d for d in verdict.decisions if (d.outcome == "pass") == passed]
+    if not chosen:
+        return None
+    order = {"fail": 0, "insufficient": 1, "pass": 2}
+    chosen.sort(key=lambda d: (d.severity == "warn", bool(d.waived), order[d.outcome]))
+    columns = (
+        Column("Criterion", "label"),
+        Column("Outcome"),
+        Column("Required"),
+        Column("Found"),
+        Column("Where the threshold comes from"),
+    )
+    rows = tuple(_decision_row(reading, d) for d in chosen[:_MOST_DECISIONS])
+    caption = "Criteria that are met." if passed else "Criteria that are not met, or could not be decided."
+    return Sheet("criteria-passed" if passed else "criteria-open", caption, columns, (Section("", rows),))
+
+
+def _decision_row(reading: Reading, decision: Decision) -> tuple[Cell, ...]:
+    notes = [
+        "warns only" if decision.severity == "warn" else "",
+        f"waived {prose(decision.waived, cut=160)}" if decision.waived else "",
+    ]
+    needs = "" if decision.n_required is None else f"about {decision.n_required:,} rows would decide it"
+    why = "; ".join(part for part in (prose(decision.reason, cut=200), needs) if part)
+    return (
+        Cell(decision_name(reading, decision)),
+        Cell(
+            _OUTCOME_WORDS.get(decision.outcome, clean(decision.outcome)),
+            "; ".join(n for n in notes if n),
+            tone=f"outcome {decision.outcome}",
+        ),
+        Cell(prose(decision.required, cut=160)),
+        Cell(prose(decision.found, cut=160), why),
+        Cell(prose(decision.source, cut=240), f"set by {prose(decision.set_by, cut=60)}" if decision.set_by else ""),
+    )
+
+
+def _agreements(reading: Reading) -> tuple[tuple[str, str, str], ...]:
+    """(what, figure, how to read it) for the agreement between the two models."""
+    asked = (
+        (
+            "learners.rank_agreement",
+            "Learners keep their order",
+            "Kendall's tau: 1 is the same order, 0 no relation, −1 reversed.",
+        ),
+        (
+            "explain.importance_agreement",
+            "The same columns matter",
+            "Spearman correlation of permutation importances: 1 is the same order.",
+        ),
+        ("explain.decision_agreement", "The same decisions", "Share of real rows on which both models decide alike."),
+        ("explain.score_agreement", "The same scores", "Correlation of the two models' scores: 1 is the same order and spacing."),
+    )
+    return tuple((title, spoken(figure), how) for name, title, how in asked if (figure := reading.figure(name)) is not None)

@@ -1,0 +1,281 @@
+"""The eighteen questions of a model reviewer, in their order, each answered from the evidence or marked as not measured.
+
+An answer never says more than the evidence: what only a person can judge is marked so, and what was not measured says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from synthml.report.reading import margin_text, standing
+from synthml.report.wording import clean, label, listed, plural, prose, short_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synthml.policy.verdict import Verdict
+    from synthml.report.reading import Reading
+    from synthml.report.terms import MetricTerm
+
+__all__ = ["STATUS_WORDS", "Answer", "answers"]
+
+Status = Literal["answered", "partly", "person", "open"]
+STATUS_WORDS: dict[Status, str] = {
+    "answered": "Answered",
+    "partly": "Partly",
+    "person": "For you to judge",
+    "open": "Not measured",
+}
+
+_DISTANCES = ("disclosure.copies.", "disclosure.distance_share", "disclosure.nearest_share", "disclosure.nndr")
+_AXES = {
+    "singling out": "disclosure.singling_out.",
+    "linkability": "disclosure.linkability.",
+    "inference": "disclosure.inference.",
+    "membership": "disclosure.membership.",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question, how far it is answered, the answer in a sentence or two, and the chapter to read (empty: none)."""
+
+    number: int
+    question: str
+    status: Status
+    text: str
+    chapter: str = ""
+
+    @property
+    def word(self) -> str:
+        """The status in words."""
+        return STATUS_WORDS[self.status]
+
+
+Told = tuple[Status, str, str]
+
+
+def answers(reading: Reading, verdict: Verdict | None) -> tuple[Answer, ...]:
+    """All eighteen, in order."""
+    return tuple(Answer(n, question, *told(reading, verdict)) for n, (question, told) in enumerate(_QUESTIONS, 1))
+
+
+def _primary(reading: Reading, verdict: Verdict | None) -> Told:
+    metric = reading.headline
+    tstr = reading.utility(metric.name, "tstr") if metric else None
+    if metric is None or tstr is None or tstr.value is None:
+        return "open", "No figure of the model on real rows.", ""
+    on = f" on {reading.holdout_rows:,} real rows" if reading.holdout_rows else ""
+    text = f"{metric.title} {reading.sentence(metric, tstr)}{on}, trained on synthetic rows"
+    trtr, loss = reading.utility(metric.name, "trtr"), reading.utility(metric.name, "loss")
+    if trtr is None or trtr.value is None:
+        return "partly", f"{text}. Trained on real rows: not measured.", "performance"
+    text += f"; {reading.sentence(metric, trtr)} on the same rows, trained on real ones."
+    judged = standing(loss, reading.margin)
+    if judged != "unknown":
+        words = {"within": "within", "beyond": "beyond", "open": "not decided against"}[judged]
+        text += f" The loss of {reading.sentence(metric, loss)} is {words} the margin of {margin_text(reading.margin)}."
+    return "answered", text, "performance"
+
+
+def _disjoint(reading: Reading, verdict: Verdict | None) -> Told:
+    digests = {role: facts.get("digest") for role, facts in reading.dossier.datasets.items()}
+    holdout = digests.get("holdout")
+    if not holdout:
+        return "open", "There is no holdout table.", ""
+    same = [role for role in ("source", "synthetic") if digests.get(role) == holdout]
+    if same:
+        return "answered", f"No. The holdout is the {same[0]} table: the same digest. No figure here counts.", "datasets"
+    if not digests.get("source"):
+        return (
+            "partly",
+            "The source table was not at hand, so the holdout could be compared with the synthetic table only.",
+            "datasets",
+        )
+    subject = reading.schema("subject")
+    by = (
+        f"no {label(subject, cut=40)} stands in both source and holdout (checked before anything was measured)"
+        if subject
+        else "no subject column was named, so persons could not be compared, only rows"
+    )
+    return ("answered" if subject else "partly"), f"Yes, by digest: the tables differ. By person: {by}.", "datasets"
+
+
+def _subgroups(reading: Reading, verdict: Verdict | None) -> Told:
+    if not reading.groups:
+        return "open", "No sensitive column was named, or the groups were not measured.", ""
+    crossed = [column for column in reading.columns if "×" in column or " " in column]
+    text = f"{plural(len(reading.shown_groups), 'group')} of {listed(reading.columns, most=4)} with rows and events"
+    text += "." if crossed else "; no intersection was asked for."
+    withheld = len(reading.withheld_groups)
+    cell = reading.schema("minimum_cell")
+    least = (
+        f" (fewer than {cell.get('rows')} rows or {cell.get('events')} events, or withheld to protect such a group)"
+        if isinstance(cell, dict)
+        else ""
+    )
+    text += f" {withheld} marked insufficient{least}." if withheld else " None had to be withheld."
+    return "answered", text, "groups"
+
+
+def _intervals(reading: Reading, verdict: Verdict | None) -> Told:
+    metric = reading.headline
+    worst = reading.worst_group(metric) if metric else None
+    with_interval = sum(figure.low is not None for figure in reading.dossier.figures.values())
+    valued = sum(figure.value is not None for figure in reading.dossier.figures.values())
+    if not valued:
+        return "open", "Nothing was measured.", ""
+    text = f"{with_interval:,} of {valued:,} figures carry a {reading.confidence_text} interval."
+    if metric is None or worst is None:
+        return "partly", f"{text} No worst group: groups were not measured.", "figures"
+    return "answered", f"{text} Worst group in {metric.title}: {worst[0].name}, {reading.sentence(metric, worst[1])}.", "groups"
+
+
+def _of_family(*prefixes: str, chapter: str, absent: str) -> Callable[[Reading, Verdict | None], Told]:
+    """An answer that counts what a later kind of evidence brought, and points to its chapter."""
+
+    def told(reading: Reading, verdict: Verdict | None) -> Told:
+        figures = [e for name, each in reading.by_name.items() if name.startswith(prefixes) for e in each.values()]
+        if not figures:
+            return "open", absent, ""
+        valued = sum(e.value is not None for e in figures)
+        return (
+            ("answered" if valued == len(figures) else "partly"),
+            f"{valued} of {plural(len(figures), 'figure')} measured.",
+            chapter,
+        )
+
+    return told
+
+
+def _threshold(reading: Reading, verdict: Verdict | None) -> Told:
+    wanted = {m.name: m for m in (*reading.calibration, *reading.at_threshold)}
+    parts = [
+        _short(reading, wanted[name]) for name in ("calibration_slope", "calibration_intercept", "fnr", "ppv") if name in wanted
+    ]
+    if not parts:
+        return "open", "Neither calibration nor errors at a threshold were measured.", ""
+    status: Status = (
+        "answered" if {"calibration_slope", "fnr", "ppv"} <= set(wanted) or reading.task == "regression" else "partly"
+    )
+    return status, f"{listed(parts)}.", "threshold" if reading.at_threshold else "curves"
+
+
+def _short(reading: Reading, metric: MetricTerm) -> str:
+    return f"{metric.title} {reading.sentence(metric, reading.utility(metric.name, 'tstr'))}"
+
+
+def _draws(reading: Reading, verdict: Verdict | None) -> Told:
+    drawn = reading.document("output", "drawn")
+    if drawn and drawn != 1:
+        return (
+            "partly",
+            f"The record says that {clean(drawn)[:20]} tables were drawn; the spread between them was not measured.",
+            "generation",
+        )
+    return "open", "One synthetic table was measured: how much another draw would differ is unknown.", ""
+
+
+def _axes(reading: Reading, verdict: Verdict | None) -> Told:
+    there = [axis for axis, prefix in _AXES.items() if any(name.startswith(prefix) for name in reading.by_name)]
+    if not there:
+        return "open", "No attack was run on the synthetic table in this evidence.", ""
+    missing = [axis for axis in _AXES if axis not in there]
+    text = f"Attacked by {listed(there)}." + (f" Not by {listed(missing)}." if missing else "")
+    return ("partly" if missing else "answered"), text, "family-disclosure"
+
+
+def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
+    disclosure = [d for d in verdict.decisions if d.figure.startswith("disclosure.")] if verdict else []
+    if not disclosure:
+        return "open", "No disclosure criterion was decided, so none rests on distance.", ""
+    resting = [d for d in disclosure if d.outcome == "pass" and d.figure.startswith(_DISTANCES)]
+    attacked = [d for d in disclosure if d.outcome == "pass" and not d.figure.startswith(_DISTANCES)]
+    if resting and not attacked:
+        return "answered", "Yes: only distances pass, and distances can fail a table but never clear it.", "policy"
+    return "answered", "No: attacks were decided too.", "policy"
+
+
+def _disagree(reading: Reading, verdict: Verdict | None) -> Told:
+    near = any(name.startswith(_DISTANCES) for name in reading.by_name)
+    attacked = any(name.startswith(tuple(_AXES.values())) for name in reading.by_name)
+    if near and attacked:
+        return "person", "Both were measured: compare them in the chapter on disclosure.", "family-disclosure"
+    return "open", "Attacks and distances were not both measured.", ""
+
+
+def _fixed_before(reading: Reading, verdict: Verdict | None) -> Told:
+    if verdict is None:
+        return "open", "No policy has been applied.", ""
+    policy, digest = label(verdict.policy, cut=60), short_digest(verdict.policy_digest)
+    text = f"The policy {policy} is named by its digest {digest}, which changes with any threshold. "
+    return "partly", text + "That it was written before the results is for its owner to show.", "policy"
+
+
+def _drift(reading: Reading, verdict: Verdict | None) -> Told:
+    names = [name for name in reading.by_name if name.startswith("drift.")]
+    if not names:
+        return "open", "No drift figures in this evidence.", ""
+    real = [name for name in names if ".source_" in name or ".holdout_" in name]
+    if real:
+        return "answered", "Yes: later batches are compared with real rows.", "family-drift"
+    return "partly", "Drift was measured, but not against real rows.", "family-drift"
+
+
+def _use(reading: Reading, verdict: Verdict | None) -> Told:
+    purpose = reading.document("purpose")
+    unsupported = reading.document("unsupported_uses")
+    if not purpose:
+        return "person", "The generation record states no purpose.", "generation"
+    text = f"Stated purpose of the synthetic table: “{prose(purpose, cut=200)}”."
+    if unsupported:
+        words = [str(u) for u in unsupported] if isinstance(unsupported, (list, tuple)) else [str(unsupported)]
+        text += f" Not meant for: {listed([prose(w, cut=100) for w in words], most=4)}."
+    return "person", text + " Whether this model's use matches is for you to judge.", "generation"
+
+
+def _disclosed(reading: Reading, verdict: Verdict | None) -> Told:
+    return "person", "That end users are told of the synthetic training rows cannot be seen in the evidence.", ""
+
+
+def _approver(reading: Reading, verdict: Verdict | None) -> Told:
+    decided = [d for d in verdict.decisions if d.id == "approvals"] if verdict else []
+    if decided:
+        return "answered", f"Required: {clean(decided[0].required)}; found: {clean(decided[0].found)}.", "policy"
+    when = "" if reading.dossier.created is None else f" The evidence is of {clean(reading.dossier.created)[:10]}."
+    return "person", f"Approvals are kept in the registry, not in this evidence.{when}", ""
+
+
+_QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = (
+    ("Is the primary metric measured on real, untouched rows, beside a model trained on real rows?", _primary),
+    ("Are the test rows disjoint from what the generator and the model saw, with proof?", _disjoint),
+    ("Are subgroups and intersections shown, with rows and events, and small ones marked insufficient?", _subgroups),
+    ("Do figures carry intervals, and is the worst group named?", _intervals),
+    (
+        "Is bias followed from source to synthetic table to model?",
+        _of_family("bias.", chapter="family-bias", absent="The bias chain was not measured."),
+    ),
+    (
+        "Are labels plausible in every group?",
+        _of_family("quality.label", chapter="family-quality", absent="Label plausibility was not measured."),
+    ),
+    ("Are calibration and errors at the threshold shown, not only discrimination?", _threshold),
+    (
+        "What does privacy cost in each group?",
+        _of_family("privacy.", "privacy_cost.", chapter="family-privacy", absent="The cost of privacy was not measured."),
+    ),
+    ("How much do results vary over draws of the synthetic table?", _draws),
+    ("Were the three disclosure axes and membership attacked, with explicit threat models?", _axes),
+    ("Does any pass rest on distance alone?", _distance_alone),
+    ("Do attacks and distances disagree?", _disagree),
+    ("Were thresholds fixed before the results?", _fixed_before),
+    (
+        "Was the generator itself assessed, apart from its output?",
+        _of_family("disclosure.generator", chapter="family-disclosure", absent="The generator itself was not assessed."),
+    ),
+    ("Is there a drift baseline on real data?", _drift),
+    ("Does the intended use match?", _use),
+    ("Are end users told?", _disclosed),
+    ("Is the approver someone other than the author, and the approval in force?", _approver),
+)
