@@ -39,7 +39,7 @@ from synthml.reading import read_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["arrow_digest", "folder_digest", "table_digest"]
+__all__ = ["arrow_digest", "folder_digest", "table_digest", "without_digest"]
 
 FORM = "synthml-table-1"
 _ROWS = 1 << 17  # rows that are held in a canonical copy at a time
@@ -68,6 +68,12 @@ def arrow_digest(table: pa.Table, *, key: bytes | None = None) -> str:
     names = table.schema.names
     if len(set(names)) < len(names):
         raise InputError(f"{len(names) - len(set(names))} column names stand in the table twice: name each column once")
+    unknown = without_digest(table)
+    if unknown:
+        raise InputError(
+            f"column '{unknown[0]}' holds {str(table.schema.field(unknown[0]).type)[:40]}: only numbers, texts, bytes, "
+            "booleans, dates and times have a digest. Flatten it, or leave it out."
+        )
     if key is not None and not key:
         raise InputError("the digest key is empty: give at least 16 random bytes, or no key at all")
 
@@ -83,19 +89,23 @@ def arrow_digest(table: pa.Table, *, key: bytes | None = None) -> str:
 
 
 def _column_digest(name: str, column: pa.ChunkedArray) -> str:
-    kind, pieces = _canonical(name, column)
+    kind, pieces = _canonical(column)
     nulls, values, lengths = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
     done = 0
     for piece in pieces:
         if piece.missing is not None:
-            nulls.update((np.flatnonzero(piece.missing) + done).astype("<i8", copy=False))
+            nulls.update(_bytes((np.flatnonzero(piece.missing) + done).astype("<i8", copy=False)))
         values.update(piece.values)
         if piece.lengths is not None:
-            lengths.update(piece.lengths)
+            lengths.update(_bytes(piece.lengths))
         done += piece.rows
     head = json.dumps([name, kind, len(column)], ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     streams = (nulls.digest(), values.digest(), lengths.digest())
     return hashlib.sha256(b"".join((hashlib.sha256(head).digest(), *streams))).hexdigest()
+
+
+def _bytes(values: Array) -> bytes | memoryview:
+    return values.view(np.uint8).data if values.size else b""
 
 
 class _Piece:
@@ -115,13 +125,33 @@ def _runs(column: pa.ChunkedArray) -> Iterator[pa.Array]:
             yield run.dictionary_decode() if pa.types.is_dictionary(run.type) else run
 
 
-def _canonical(name: str, column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
+def without_digest(table: pa.Table) -> list[str]:
+    """Columns of a type that has no digest: nested, intervals, unions and extensions. For a table whose names are distinct."""
+    return [field.name for field in table.schema if not _known(_inner(field.type))]
+
+
+def _inner(t: pa.DataType) -> pa.DataType:
+    return t.value_type if pa.types.is_dictionary(t) else t
+
+
+def _is_text(t: pa.DataType) -> bool:
+    return bool(pa.types.is_string(t) or pa.types.is_large_string(t) or t == pa.string_view())
+
+
+def _is_bytes(t: pa.DataType) -> bool:
+    plain = pa.types.is_binary(t) or pa.types.is_large_binary(t) or pa.types.is_fixed_size_binary(t)
+    return bool(plain or t == pa.binary_view())
+
+
+def _known(t: pa.DataType) -> bool:
+    number = pa.types.is_integer(t) or pa.types.is_floating(t) or pa.types.is_decimal(t) or pa.types.is_boolean(t)
+    time = pa.types.is_temporal(t) and not pa.types.is_interval(t)
+    return bool(pa.types.is_null(t) or number or time or _is_text(t) or _is_bytes(t))
+
+
+def _canonical(column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
     """The canonical type of a column and its pieces."""
-    t = column.type
-    while pa.types.is_dictionary(t):
-        t = t.value_type
-    if isinstance(t, pa.BaseExtensionType):
-        return _canonical(name, pa.chunked_array([chunk.storage for chunk in column.chunks], t.storage_type))
+    t = _inner(column.type)
     if pa.types.is_null(t) or _all_null(column, t):
         return "null", iter(())
     if pa.types.is_integer(t):
@@ -132,15 +162,11 @@ def _canonical(name: str, column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece
         return _decimals(column)
     if pa.types.is_boolean(t):
         return "bool", (_fixed(run, pa.uint8(), "u1") for run in _runs(column))
-    if pa.types.is_large_string(t) or pa.types.is_string(t) or t == pa.string_view():
+    if _is_text(t):
         return "text", (_texts(run, pa.large_string()) for run in _runs(column))
-    if pa.types.is_large_binary(t) or pa.types.is_binary(t) or pa.types.is_fixed_size_binary(t) or t == pa.binary_view():
+    if _is_bytes(t):
         return "bytes", (_texts(run, pa.large_binary()) for run in _runs(column))
-    if pa.types.is_temporal(t) and not pa.types.is_interval(t):
-        return _times(column, t)
-    raise InputError(
-        f"column '{name}' holds {t}: only numbers, texts, booleans, dates and times have a digest. Flatten it or leave it out."
-    )
+    return _times(column, t)
 
 
 def _all_null(column: pa.ChunkedArray, t: pa.DataType) -> bool:
@@ -194,15 +220,44 @@ def _floats(column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
 
 
 def _decimals(column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
-    """A float tells decimals of up to 15 digits apart, so those are numbers like all others; longer ones keep their digits."""
-    longest = max(len(value.as_py().normalize().as_tuple().digits) for run in _runs(column) for value in run if value.is_valid)
-    if longest <= 15:
-        return _floats(pa.chunked_array([pc.cast(run, pa.float64()) for run in _runs(column)]))
+    """Decimals as the numbers that they are where int64 or float64 hold them exactly enough to tell them apart, else as text."""
+    exact = [_stripped(run) for run in _runs(column)]
+    if all(part is not None and (part[1] == 0).all() for part in exact):
+        return "int64", (_Piece(len(part[0]), part[2], part[0]) for part in exact if part is not None)
+    if all(part is not None and (np.abs(part[0]) < 10**15).all() and (part[1] <= 22).all() for part in exact):
+        # both the digits and the power of ten are exact in float64, so the quotient is the float that the decimal's text reads as
+        numbers = [(part[0] / 10.0 ** part[1], part[2]) for part in exact if part is not None]
+        return "float64", (_Piece(len(values), missing, values) for values, missing in numbers)
 
     def text(run: pa.Array) -> pa.Array:
         return pa.array([None if v is None else format(v.normalize(), "f") for v in run.to_pylist()], pa.large_string())
 
     return "decimal", (_texts(text(run), pa.large_string()) for run in _runs(column))
+
+
+def _stripped(run: pa.Array) -> tuple[Array, Array, Array | None] | None:
+    """(digits as int64, decimal places, nulls) without trailing zeros; None when the digits do not fit in 64 bits."""
+    scale = run.type.scale
+    try:
+        wide = pc.cast(run, pa.decimal128(38, scale))
+    except pa.ArrowInvalid:
+        return None
+    missing = _missing(run)
+    words = np.frombuffer(wide.buffers()[1], "<i8", 2 * (len(wide) + wide.offset)).reshape(-1, 2)[wide.offset :]
+    digits = words[:, 0].copy()
+    if missing is not None:
+        digits[missing] = 0
+    beyond = words[:, 1] != (words[:, 0] >> 63)
+    if scale < 0 or bool((beyond & ~missing if missing is not None else beyond).any()):
+        return None
+    places = np.full(len(digits), scale, dtype=np.int64)
+    for _ in range(scale):
+        more = (digits % 10 == 0) & (places > 0)
+        if not more.any():
+            break
+        digits[more] //= 10
+        places[more] -= 1
+    return digits, places, missing
 
 
 def _texts(run: pa.Array, t: pa.DataType) -> _Piece:

@@ -5,8 +5,8 @@ synthcity  module `synthcity...` or a plugin with fqdn(): name, type, constructo
 mostlyai   module `mostlyai...`: the engine's estimators (get_params), or the SDK's Generator with its tables' configurations
 others     a record of their own (`record()`), scikit-learn's get_params, or the parameters of their constructor
 
-Only constructor parameters are read, never fitted state. A parameter is a number, a switch, a short text or a short list of these;
-a table or an array becomes its shape, everything else the name of its type. Paths become `(path)`: they name people and sites.
+Only constructor parameters are read, never fitted state. A parameter is a number, a switch, a short text or a short list of
+these; a table or an array becomes its shape, anything else the name of its type. Paths become `(path)`: they name people, sites.
 """
 
 from __future__ import annotations

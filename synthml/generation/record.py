@@ -204,8 +204,8 @@ class GenerationRecord(BaseModel):
         return self.model_dump(exclude_unset=True)
 
     def redacted(self) -> GenerationRecord:
-        """The public view: without what points to the source's owner, site, ethics file or digest, without seeds (whoever has one can
-        draw the table again), names of people and recipients, counts per group, conditioning, and internal plans. Of the
+        """The public view: without what points to the source's owner, site, ethics file or digest, without seeds (whoever has one
+        can draw the table again), names of people and recipients, counts per group, conditioning, and internal plans. Of the
         parameters only numbers and switches stay. Fields that this version does not know are left out, since nobody judged them.
         """
         return type(self)(**{**_public(self.to_dict(), self.PUBLIC), "view": "public"})

@@ -98,8 +98,8 @@ def _check_text(path: Path, where: str) -> tuple[str, ...]:
                 decoder.decode(b"", final=True)
             except UnicodeDecodeError:
                 raise _stop(where, path, "ends inside a character", "It was cut off: copy or write it again.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _stop(where, path, "the gzip file is cut off or damaged", "Copy or write it again.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise _stop(where, path, "the gzip file is cut off or damaged", "Copy or write it again.") from None
     if last not in (b"\n", b"\r"):
         return (f"{where}: the last line of {path.name} has no line end; if the file was cut off, its last value may be short.",)
     return ()
@@ -136,14 +136,16 @@ def _read_text(path: Path, where: str, delimiter: str) -> pa.Table:
         table = read(threads=True)
         if ragged:
             read(threads=False)  # again, for the line numbers
-    except pa.ArrowException as error:
-        raise _stop(where, path, "cannot be read as CSV", "Check its quotes and its delimiter; it may be cut off.") from error
+    except pa.ArrowException:
+        raise _stop(where, path, "cannot be read as CSV", "Check its quotes and its delimiter; it may be cut off.") from None
     if ragged:
         number, expected, found = ragged[0]
+        told = f"{len(ragged)} lines have not {expected} fields as the first line has (first: line {number}, with {found})"
+        raise _stop(where, path, told, "Quote fields that hold the delimiter; if it is the last line, the file was cut off.")
+    if table.num_columns == 1 and any(mark in table.schema.names[0] for mark in ";\t|"):
         raise _stop(
-            where, path, f"{len(ragged)} lines have not {expected} fields as the first line has (first: record {number}, with {found})",
-            "Quote fields that hold the delimiter; if it is the last line, the file was cut off.",
-        )  # fmt: skip
+            where, path, "has one column only, with another delimiter in its name", "Write it with commas, or as .tsv with tabs."
+        )
     return table
 
 

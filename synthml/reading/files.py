@@ -52,8 +52,8 @@ def _parquet(path: Path, stop: Stop) -> Reading:
 
     try:
         table = pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise _broken(path, "Parquet", (b"PAR1",), stop) from error
+    except (pa.ArrowException, OSError):
+        raise _broken(path, "Parquet", (b"PAR1",), stop) from None
     return without_index(table)
 
 
@@ -71,8 +71,8 @@ def _arrow(path: Path, stop: Stop) -> Reading:
         else:
             with pa.OSFile(str(path)) as stream, pa.ipc.open_stream(stream) as reader:
                 table = reader.read_all()
-    except (pa.ArrowException, OSError) as error:
-        raise _broken(path, "Arrow", (b"ARROW1",), stop) from error
+    except (pa.ArrowException, OSError):
+        raise _broken(path, "Arrow", (b"ARROW1",), stop) from None
     return without_index(table)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -89,12 +90,22 @@ def _from_pandas(frame: pd.DataFrame, where: str) -> Reading:
 
 
 def _array(series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
-    if isinstance(series.dtype, pd.SparseDtype):
-        series = series.sparse.to_dense()
-    array = pa.array(series, from_pandas=True)
-    if series.dtype == object and pa.types.is_binary(array.type) and pd.api.types.infer_dtype(series, skipna=True) != "bytes":
-        raise TypeError("text and bytes in one column")
+    dense = np.asarray(series) if isinstance(series.dtype, pd.SparseDtype) else series
+    array = pa.array(dense, from_pandas=True)
+    if isinstance(array.type, pa.BaseExtensionType):
+        raise TypeError("a pandas type of its own, such as Period or Interval")
+    if series.dtype == object and _mixes(series, array.type):
+        raise TypeError("Arrow would make one type of two")
     return array
+
+
+def _mixes(series: pd.Series[Any], t: pa.DataType) -> bool:
+    """Whether Arrow made one column of values that are not of one type: text and bytes, times with and without a zone."""
+    if pa.types.is_binary(t):
+        return bool(pd.api.types.infer_dtype(series, skipna=True) != "bytes")
+    if pa.types.is_timestamp(t):
+        return len({getattr(value, "tzinfo", None) is None for value in series[series.notna()]}) > 1
+    return False
 
 
 def _unreadable(series: pd.Series[Any], where: str) -> Problem:
@@ -104,6 +115,8 @@ def _unreadable(series: pd.Series[Any], where: str) -> Problem:
             where, f"has dtype {series.dtype}, which has no Arrow form", "Convert it to numbers, text, booleans or dates."
         )
     kinds = Counter(type(value).__name__ for value in series[series.notna()])
+    if set(kinds) <= {"datetime", "Timestamp"}:
+        return Problem(where, f"mixes {kinds.total()} times with and without a time zone", "Give all a zone, or none.")
     if len(kinds) == 1:
         kind, count = next(iter(kinds.items()))
         return Problem(
@@ -121,8 +134,26 @@ def _unreadable(series: pd.Series[Any], where: str) -> Problem:
     )
 
 
+def _plain(table: pa.Table) -> pa.Table:
+    """Extension types that are plain values in disguise, as those values: UUIDs and JSON as text, 8-bit booleans as booleans."""
+    for position, field in enumerate(table.schema):
+        column = table.column(position)
+        name = getattr(field.type, "extension_name", "")
+        if name == "arrow.uuid":
+            texts = [None if value is None else str(value) for value in column.to_pylist()]
+            column = pa.chunked_array([pa.array(texts, pa.large_string())])
+        elif name in ("arrow.json", "arrow.bool8"):
+            plain = pa.bool_() if name == "arrow.bool8" else pa.large_string()
+            column = pa.chunked_array([chunk.storage.cast(plain) for chunk in column.chunks], plain)
+        else:
+            continue
+        table = table.set_column(position, field.name, column)
+    return table
+
+
 def without_index(table: pa.Table) -> Reading:
     """Without the columns that pandas' metadata calls an index: an index is no content, whichever way a table travels."""
+    table = _plain(table)
     raw = (table.schema.metadata or {}).get(b"pandas")
     if raw is None:
         return Reading(table)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthml.errors import Problem
 from synthml.study.columns import MAIN, REAL
+from synthml.study.problems import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,20 +18,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from synthml.study.problems import Problems
     from synthml.study.schema import Schema, Task
 
-__all__ = ["check_classes", "check_sizes", "check_target", "check_values"]
+__all__ = ["FLOOR_EVENTS", "FLOOR_ROWS", "check_classes", "check_identifiers", "check_sizes", "check_target", "check_values"]
 
 FLOOR_ROWS = 20
 FLOOR_EVENTS = 2
 
 
-def _rows(mask: NDArray[Any]) -> str:
-    return f"{int(mask.sum())} of {len(mask)} rows (first: row {int(np.argmax(mask))})"
-
-
-def check_values(frames: Mapping[str, pd.DataFrame], problems: list[Problem]) -> None:
-    """All-null columns and infinite values."""
+def check_values(frames: Mapping[str, pd.DataFrame], problems: Problems) -> None:
+    """Infinite values, and columns that are null throughout."""
     for role, frame in frames.items():
         if not len(frame):
             continue
@@ -40,127 +37,118 @@ def check_values(frames: Mapping[str, pd.DataFrame], problems: list[Problem]) ->
             if values.dtype == np.float64:
                 infinite = np.isinf(values)
                 if infinite.any():
-                    problems.append(
-                        Problem(
-                            f"{role}.{name}", f"is infinite in {_rows(infinite)}", "Replace infinity by a null or by a number."
-                        )
-                    )
+                    problems.add(f"{role}.{name}", f"is infinite in {rows_of(infinite)}", "Write a null or a number instead.")
             if role != "production" and bool(frame[name].isna().all()):
-                problems.append(
-                    Problem(f"{role}.{name}", f"all {len(frame)} values are null", "Fill it, or leave the column out everywhere.")
+                problems.add(
+                    f"{role}.{name}", f"all {len(frame)} values are null", "Fill it, or leave the column out everywhere."
                 )
 
 
-def check_target(frames: Mapping[str, pd.DataFrame], target: str, problems: list[Problem]) -> None:
+def check_target(frames: Mapping[str, pd.DataFrame], target: str, problems: Problems) -> None:
     """A target that is null or constant where it must teach or judge."""
     for role in MAIN:
         if role not in frames or target not in frames[role].columns or not len(frames[role]):
             continue
         missing = frames[role][target].isna().to_numpy()
         if missing.all():
-            continue  # told as an all-null column
+            continue  # told as a column that is null throughout
         if missing.any():
-            problems.append(
-                Problem(
-                    f"{role}.{target}",
-                    f"the target is null in {_rows(missing)}",
-                    "Drop these rows: nothing can be learned or judged there.",
-                )
-            )
+            remedy = "Drop these rows: nothing can be learned or judged there."
+            problems.add(f"{role}.{target}", f"the target is null in {rows_of(missing)}", remedy)
         if frames[role][target].nunique(dropna=True) == 1:
-            problems.append(
-                Problem(
-                    f"{role}.{target}",
-                    f"the target is constant: one value in all {int((~missing).sum())} rows",
-                    "Check how the target was made; a model needs both outcomes.",
-                )
-            )
+            remedy = "Check how the target was made: a model needs more than one outcome."
+            problems.add(f"{role}.{target}", f"the target is constant: one value in all {int((~missing).sum())} rows", remedy)
 
 
 def check_classes(
-    codes: Mapping[str, NDArray[np.int64]], classes: Sequence[object], target: str, problems: list[Problem], notes: list[str]
+    codes: Mapping[str, NDArray[np.int64]], classes: Sequence[object], target: str, problems: Problems, notes: list[str]
 ) -> None:
-    """Classes that one role has and another has not: a model cannot learn, or cannot be judged on, what is not there."""
+    """Classes that one role has and another has not: what is not there can be neither learned nor judged."""
     counts = {role: np.bincount(code[code >= 0], minlength=len(classes)) for role, code in codes.items() if role in MAIN}
-    real = [counts[role] for role in REAL if role in counts]
+    present = {role: count > 0 for role, count in counts.items()}
+    real = [present[role] for role in REAL if role in present]
     if real and "synthetic" in counts:
-        known = np.sum(real, axis=0) > 0
-        unseen = (counts["synthetic"] > 0) & ~known
+        unseen = present["synthetic"] & ~np.any(real, axis=0)
         if unseen.any():
-            told = int(counts["synthetic"][unseen].sum())
-            problems.append(
-                Problem(
-                    f"synthetic.{target}",
-                    f"{told} of {len(codes['synthetic'])} rows have {int(unseen.sum())} classes that no real row has",
-                    "Drop these rows, or mend the generator.",
-                )
-            )
+            rows = int(counts["synthetic"][unseen].sum())
+            told = f"{rows} of {len(codes['synthetic'])} rows have {_classes(int(unseen.sum()))} that no real row has"
+            problems.add(f"synthetic.{target}", told, "Drop these rows, or mend the generator.")
     for learner in ("synthetic", "source"):
-        if learner not in counts:
-            continue
-        judge = [counts[role] for role in ("source", "holdout") if role in counts and role != learner]
-        if not judge:
-            continue
-        absent = (counts[learner] == 0) & (np.sum(judge, axis=0) > 0)
-        if absent.any() and (counts[learner] > 0).sum() > 1:
-            rows = int(np.sum(judge, axis=0)[absent].sum())
-            problems.append(
-                Problem(
-                    f"{learner}.{target}",
-                    f"has no row of {int(absent.sum())} of {len(classes)} classes, which {rows} real rows of other roles have",
-                    "Merge rare classes, or draw more rows: a model cannot learn a class that is not there.",
-                )
+        others = [counts[role] for role in REAL if role in counts and role != learner]
+        if learner not in counts or not others or present[learner].sum() < 2:
+            continue  # with a single class the target is constant, which is told already
+        absent = ~present[learner] & (np.sum(others, axis=0) > 0)
+        if absent.any():
+            rows = int(np.sum(others, axis=0)[absent].sum())
+            told = f"has no row of {int(absent.sum())} of {_classes(len(classes))}, which {rows} real rows elsewhere have"
+            problems.add(
+                f"{learner}.{target}", told, "Merge rare classes, or draw more rows: what is not there cannot be learned."
             )
-    if "holdout" in counts and len(classes) > 2:
-        gone = int((counts["holdout"] == 0).sum())
-        if gone:
-            notes.append(
-                f"holdout: has no row of {gone} of {len(classes)} classes; figures that average over classes are undefined there."
+    if "holdout" in counts and len(classes) > 2 and not present["holdout"].all():
+        gone = int((~present["holdout"]).sum())
+        notes.append(f"holdout: has no row of {gone} of {_classes(len(classes))}; averages over classes are undefined there.")
+    for role, code in codes.items():
+        if role not in MAIN and counts and (code == -2).any():
+            unknown = code == -2
+            problems.add(
+                f"{role}.{target}", f"has classes that no other role has in {rows_of(unknown)}", "Map them to known classes."
             )
+
+
+def _classes(count: int) -> str:
+    return f"{count} class" if count == 1 else f"{count} classes"
 
 
 def check_sizes(
     frames: Mapping[str, pd.DataFrame],
     codes: Mapping[str, NDArray[np.int64]],
+    subjects: Mapping[str, NDArray[np.int64]],
     schema: Schema,
     task: Task | None,
-    problems: list[Problem],
+    problems: Problems,
 ) -> None:
-    """Fewer rows, or fewer events, than evidence needs.
+    """Fewer rows, events or subjects than evidence needs.
 
-    A table that is itself smaller than `minimum_cell` could only give figures that are suppressed; below 20 rows or 2 rows of a
-    class nothing can be split, trained or judged, whatever the schema allows.
+    A table smaller than `minimum_cell` is itself a cell too small to report: every figure on it would be suppressed. Below 20
+    rows, 20 subjects or 2 rows of a class nothing can be split, trained or judged, whatever `minimum_cell` allows.
     """
     rows = max(schema.minimum_cell.rows, FLOOR_ROWS)
     events = max(schema.minimum_cell.events, FLOOR_EVENTS)
     for role in (*MAIN, "reference"):
         if role not in frames or not len(frames[role]):
             continue
-        if len(frames[role]) < rows:
-            problems.append(
-                Problem(
-                    role,
-                    f"has {len(frames[role])} rows, fewer than the {rows} that evidence needs",
-                    "Give more rows" + _smaller(rows, "rows", FLOOR_ROWS),
-                )
-            )
+        count = len(frames[role])
+        if count < rows:
+            problems.add(role, f"has {count} rows, fewer than the {rows} that evidence needs", _smaller(rows, "rows", FLOOR_ROWS))
             continue
-        if role == "reference" or task != "binary" or role not in codes:
-            continue
-        rarer = int(np.bincount(codes[role][codes[role] >= 0], minlength=2).min())
-        if 0 < rarer < events:
-            problems.append(
-                Problem(
-                    f"{role}.{schema.target}",
-                    f"{rarer} rows of the rarer class, fewer than the {events} that evidence needs",
-                    "Give more rows" + _smaller(events, "events", FLOOR_EVENTS),
-                )
-            )
+        if role in REAL and role in subjects:
+            people = len(np.unique(subjects[role]))
+            if people < FLOOR_ROWS:
+                told = f"has rows of {people} subjects, fewer than the {FLOOR_ROWS} that an interval needs"
+                problems.add(role, told, "Give rows of more subjects; more rows of the same ones do not help.")
+        if role != "reference" and task == "binary" and role in codes:
+            rarer = int(np.bincount(codes[role][codes[role] >= 0], minlength=2).min())
+            if 0 < rarer < events:
+                told = f"has {rarer} rows of the rarer class, fewer than the {events} that evidence needs"
+                problems.add(f"{role}.{schema.target}", told, _smaller(events, "events", FLOOR_EVENTS))
 
 
 def _smaller(needed: int, name: str, floor: int) -> str:
-    return (
-        "."
-        if needed == floor
-        else f", or lower minimum_cell.{name} (to {floor} at least) and accept what a small table can tell."
-    )
+    if needed == floor:
+        return "Give more rows."
+    return f"Give more rows, or lower minimum_cell.{name} (to no less than {floor}) and accept what a small table can tell."
+
+
+def check_identifiers(frames: Mapping[str, pd.DataFrame], features: Sequence[str], notes: list[str]) -> None:
+    """A text feature with a new value in every other row is a name, an id or free text: noted, for a model learns it."""
+    for name in features:
+        for role in REAL:
+            if role not in frames or name not in frames[role].columns:
+                continue
+            values: pd.Series[Any] = frames[role][name]
+            if values.dtype == object and len(values) >= FLOOR_ROWS and values.nunique() > 0.5 * len(values):
+                notes.append(
+                    f"{role}.{name}: {values.nunique()} distinct texts in {len(values)} rows; if it is an id, a name or free text, "
+                    "leave it out under features."
+                )
+                break

@@ -1,7 +1,7 @@
 """The study file: schema, tables, generation record, model and settings of one study, in YAML.
 
-Reading it touches no table and imports no model: `study()` reads and checks the tables, `build_estimator()` imports and builds the
-estimator. Paths are relative to the file. A study file names code to import, so treat one from a stranger as you would a script.
+Reading it touches no table and imports no model: `study()` reads and checks the tables, `build_estimator()` imports and builds
+the estimator. Paths are relative to the file. A study file names code to import: treat one from a stranger as you would a script.
 """
 
 from __future__ import annotations

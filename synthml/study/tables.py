@@ -50,8 +50,6 @@ def natural_kind(t: pa.DataType) -> Kind | str | None:
     if pa.types.is_dictionary(t):
         inner = natural_kind(t.value_type)
         return "categorical" if inner in ("numeric", "boolean") else inner
-    if isinstance(t, pa.BaseExtensionType):
-        return natural_kind(t.storage_type)
     if pa.types.is_null(t):
         return None
     if pa.types.is_boolean(t):
@@ -72,7 +70,8 @@ def label_of(value: object) -> str:
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     if isinstance(value, (float, np.floating)):
-        return str(int(value)) if float(value).is_integer() and abs(value) < 1e16 else repr(float(value))
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
     return str(value)
 
 
@@ -86,8 +85,6 @@ def frame_of(columns: Mapping[str, Array]) -> pd.DataFrame:
 
 def normalise(column: pa.ChunkedArray, kind: Kind, where: str) -> tuple[Array, Problem | None]:
     """One column in the form of its kind; a Problem when values do not fit, which are null then."""
-    while isinstance(column.type, pa.BaseExtensionType):
-        column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     if pa.types.is_null(column.type):
         return _nothing(len(column), kind), None
     if kind == "categorical":
@@ -177,11 +174,14 @@ def _datetimes(column: pa.ChunkedArray, natural: str | None, where: str) -> tupl
     return pc.cast(column, pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]", copy=True), None
 
 
-def _blank(values: Array, wrong: Array, where: str, what: str, null: object = np.nan) -> tuple[Array, Problem | None]:
+def _blank(
+    values: Array, wrong: Array, where: str, what: str, null: float | np.datetime64 = np.nan
+) -> tuple[Array, Problem | None]:
     count = int(wrong.sum())
     if not count:
         return values, None
-    values = np.where(wrong, null, values)
+    values = values.copy()
+    values[wrong] = null
     return values, Problem(where, f"{count} of {len(values)} values are {what} (first at row {int(np.argmax(wrong))})", _MEND)
 
 
