@@ -1,0 +1,233 @@
+"""Metrics of a binary outcome, each as its value and the influence of every row.
+
+Sources: AUROC: DeLong, DeLong & Clarke-Pearson 1988 (doi 10.2307/2531595), midranks as in Sun & Xu 2014; calibration: Cox 1958,
+Van Calster et al. 2019 (doi 10.1186/s12916-019-1466-7); average precision: as scikit-learn defines it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synthml.estimate.linear import Linearised
+from synthml.metrics.undefined import Undefined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from synthml.metrics.outcome import Outcome
+
+__all__ = [
+    "accuracy", "auroc", "auroc_of", "average_precision", "brier", "calibration_intercept", "calibration_slope", "ece",
+    "fnr", "fpr", "log_loss", "npv", "ppv", "selection_rate", "sensitivity", "specificity",
+]  # fmt: skip
+
+CLIP = 1e-6
+BINS = 10
+_STEPS = 50
+
+
+def _both_classes(truth: NDArray[np.generic]) -> None:
+    events = int(np.count_nonzero(truth))
+    if events == 0 or events == truth.shape[0]:
+        raise Undefined("only one class among these rows")
+
+
+def auroc(outcome: Outcome) -> Linearised:
+    """Probability that a random event scores above a random non-event, ties counting one half."""
+    return auroc_of(outcome.truth == 1, outcome.score)
+
+
+def auroc_of(event: NDArray[np.bool_], score: NDArray[np.float64]) -> Linearised:
+    """AUROC of scores for a class against the rest, by midranks in O(n log n)."""
+    _both_classes(event)
+    m, n = int(event.sum()), int((~event).sum())
+    placement = np.empty(event.shape[0])
+    ordered_neg, ordered_pos = np.sort(score[~event]), np.sort(score[event])
+    placement[event] = _share_below(ordered_neg, score[event])
+    placement[~event] = 1 - _share_below(ordered_pos, score[~event])
+    value = float(placement[event].mean())
+    influence = np.where(event, (placement - value) / m, (placement - value) / n)
+    return Linearised(value, influence)
+
+
+def _share_below(ordered: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k,) share of `ordered` below each value, ties counting one half."""
+    below = np.searchsorted(ordered, values, side="left")
+    upto = np.searchsorted(ordered, values, side="right")
+    return np.asarray((below + upto) / (2 * ordered.shape[0]))
+
+
+def average_precision(outcome: Outcome) -> Linearised:
+    """Mean over events of the precision at each event's score (scikit-learn's step-wise area, ties at one threshold)."""
+    event = outcome.truth == 1
+    _both_classes(event)
+    n = event.shape[0]
+    distinct, position = np.unique(outcome.score, return_inverse=True)
+    k = distinct.shape[0]
+    events_at = np.bincount(position, weights=event, minlength=k)
+    rows_at = np.bincount(position, minlength=k)
+    called_events, called = np.cumsum(events_at[::-1])[::-1], np.cumsum(rows_at[::-1])[::-1]
+    precision = called_events / called
+    total = events_at.sum()
+    value = float((events_at * precision).sum() / total)
+    # a row that scores at least t moves the precision at t by (y - precision) / rows called at t, for every event's threshold t
+    up = np.cumsum(events_at / called)
+    pulled = np.cumsum(events_at * precision / called)
+    y = event.astype(np.float64)
+    own = y * (precision[position] - value)
+    influence = (own + y * up[position] - pulled[position]) / total
+    return Linearised(value, influence - influence.sum() / n)
+
+
+def _mean(values: NDArray[np.float64]) -> Linearised:
+    value = float(values.mean())
+    return Linearised(value, (values - value) / values.shape[0])
+
+
+def _share(hit: NDArray[np.bool_], among: NDArray[np.bool_], absent: str) -> Linearised:
+    """Share of `hit` among the rows `among`."""
+    count = int(among.sum())
+    if count == 0:
+        raise Undefined(absent)
+    value = float(hit[among].mean())
+    return Linearised(value, np.where(among, hit - value, 0.0) / count)
+
+
+def brier(outcome: Outcome) -> Linearised:
+    """Mean squared difference of probability and outcome (Brier 1950)."""
+    return _mean((outcome.score - (outcome.truth == 1)) ** 2)
+
+
+def log_loss(outcome: Outcome) -> Linearised:
+    """Mean negative log likelihood; probabilities are kept within 1e-6 of 0 and 1."""
+    p = np.clip(outcome.score, CLIP, 1 - CLIP)
+    return _mean(-np.where(outcome.truth == 1, np.log(p), np.log1p(-p)))
+
+
+def accuracy(outcome: Outcome) -> Linearised:
+    """Share of rows decided right (binary and multiclass)."""
+    return _mean((outcome.decision == outcome.truth).astype(np.float64))
+
+
+def sensitivity(outcome: Outcome) -> Linearised:
+    """Share of events that are called."""
+    return _share(outcome.decision == 1, outcome.truth == 1, "no event among these rows")
+
+
+def specificity(outcome: Outcome) -> Linearised:
+    """Share of non-events that are not called."""
+    return _share(outcome.decision == 0, outcome.truth == 0, "no non-event among these rows")
+
+
+def fnr(outcome: Outcome) -> Linearised:
+    """Share of events that are missed."""
+    return _share(outcome.decision == 0, outcome.truth == 1, "no event among these rows")
+
+
+def fpr(outcome: Outcome) -> Linearised:
+    """Share of non-events that are called."""
+    return _share(outcome.decision == 1, outcome.truth == 0, "no non-event among these rows")
+
+
+def ppv(outcome: Outcome) -> Linearised:
+    """Share of events among the called."""
+    return _share(outcome.truth == 1, outcome.decision == 1, "nobody is called at this threshold")
+
+
+def npv(outcome: Outcome) -> Linearised:
+    """Share of non-events among those not called."""
+    return _share(outcome.truth == 0, outcome.decision == 0, "everybody is called at this threshold")
+
+
+def selection_rate(outcome: Outcome) -> Linearised:
+    """Share of rows that are called."""
+    return _mean((outcome.decision == 1).astype(np.float64))
+
+
+def _logit(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = np.clip(score, CLIP, 1 - CLIP)
+    return np.asarray(np.log(p) - np.log1p(-p))
+
+
+def calibration_slope(outcome: Outcome) -> Linearised:
+    """Slope of the outcome on the logit of the probability (Cox 1958); 1 is perfect, below 1 too extreme."""
+    y = (outcome.truth == 1).astype(np.float64)
+    _both_classes(y)
+    x = _logit(outcome.score)
+    if np.ptp(x) < 1e-9:
+        raise Undefined("the scores are all the same")
+    design = np.column_stack([np.ones_like(x), x])
+    beta = _logistic(design, y, np.zeros_like(x), np.array([0.0, 1.0]))
+    return Linearised(float(beta[1]), _logistic_influence(design, y, design @ beta)[:, 1])
+
+
+def calibration_intercept(outcome: Outcome) -> Linearised:
+    """Calibration in the large: the intercept when the slope is fixed at 1 (Van Calster 2019); 0 is perfect."""
+    y = (outcome.truth == 1).astype(np.float64)
+    _both_classes(y)
+    x = _logit(outcome.score)
+    design = np.ones((x.shape[0], 1))
+    beta = _logistic(design, y, x, np.zeros(1))
+    return Linearised(float(beta[0]), _logistic_influence(design, y, design @ beta + x)[:, 0])
+
+
+def _logistic(
+    design: NDArray[np.float64], y: NDArray[np.float64], offset: NDArray[np.float64], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Coefficients of a logistic regression by Newton's method with halved steps."""
+    beta = start
+    loss = _deviance(design @ beta + offset, y)
+    for _ in range(_STEPS):
+        p = _expit(design @ beta + offset)
+        gradient = design.T @ (y - p)
+        information = (design * (p * (1 - p))[:, None]).T @ design
+        try:
+            step = np.linalg.solve(information, gradient)
+        except np.linalg.LinAlgError as error:
+            raise Undefined("the recalibration cannot be fitted") from error
+        for _ in range(_STEPS):
+            new = _deviance(design @ (beta + step) + offset, y)
+            if new <= loss + 1e-12:
+                break
+            step = step / 2
+        beta, loss = beta + step, new
+        if np.abs(beta).max() > 1e3:
+            break
+        if np.abs(step).max() < 1e-10:
+            return np.asarray(beta)
+    raise Undefined("the scores separate the classes completely: the recalibration has no finite slope")
+
+
+def _deviance(eta: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    return float((np.logaddexp(0, eta) - y * eta).sum())
+
+
+def _expit(eta: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * (1 + np.tanh(eta / 2)))
+
+
+def _logistic_influence(design: NDArray[np.float64], y: NDArray[np.float64], eta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, k) influence of each row on the coefficients: score contributions times the inverse information."""
+    p = _expit(eta)
+    information = (design * (p * (1 - p))[:, None]).T @ design
+    return np.asarray((design * (y - p)[:, None]) @ np.linalg.inv(information))
+
+
+def ece_bins(score: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """(n,) bin of each row: about equal counts, rows with equal scores together."""
+    edges = np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1])
+    codes = np.searchsorted(np.unique(edges), score, side="right")
+    return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
+
+
+def ece(outcome: Outcome) -> Linearised:
+    """Expected calibration error over ten bins of about equal counts; biased upwards, see `estimate`."""
+    residual = (outcome.truth == 1) - outcome.score
+    codes = ece_bins(outcome.score)
+    n = residual.shape[0]
+    sums = np.bincount(codes, weights=residual)
+    value = float(np.abs(sums).sum() / n)
+    influence = (np.sign(sums)[codes] * residual - value) / n
+    return Linearised(value, influence)

@@ -1,0 +1,122 @@
+"""Curves of the holdout, binned so that no patient can be read off them.
+
+A raw ROC curve steps once a patient. Here every step of a curve rests on at least ten rows of each class, and every bin of a
+calibration curve on at least twenty rows.
+
+Tables
+  "roc"          protocol, fpr, tpr
+  "calibration"  protocol, bin, predicted (mean), observed (share or mean), low, high, n
+  "net_benefit"  strategy (tstr, trtr, treat all, treat none), threshold, net_benefit      (Vickers & Elkin 2006)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synthml.estimate.linear import covariance
+from synthml.estimate.proportions import effective_size, quantile, wilson
+from synthml.metrics.binary import ece_bins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from synthml.metrics import Outcome
+
+__all__ = ["curves"]
+
+_POINTS = 50
+_ROWS_A_STEP = 10
+_ROWS_A_BIN = 20
+_BINS = 10
+_THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
+Rows = tuple[dict[str, Any], ...]
+
+
+def curves(outcomes: Mapping[str, Outcome]) -> dict[str, Rows]:
+    """The tables of the module's docstring for tstr and trtr; a curve that these rows are too few for is left out."""
+    shown = {name: outcomes[name] for name in ("tstr", "trtr") if name in outcomes}
+    tables: dict[str, Rows] = {"roc": (), "calibration": (), "net_benefit": ()}
+    for protocol, outcome in shown.items():
+        if outcome.task == "binary":
+            tables["roc"] += tuple({"protocol": protocol, "fpr": x, "tpr": y} for x, y in _roc(outcome))
+            tables["net_benefit"] += tuple(_net_benefit(protocol, outcome))
+        if outcome.task != "multiclass":
+            tables["calibration"] += tuple(_calibration(protocol, outcome))
+    if tables["net_benefit"]:
+        tables["net_benefit"] += tuple(_defaults(next(iter(shown.values()))))
+    return {name: rows for name, rows in tables.items() if rows}
+
+
+def _roc(outcome: Outcome) -> list[tuple[float, float]]:
+    """Points at thresholds that lie at least ten events and ten non-events apart, about fifty of them."""
+    event = outcome.truth == 1
+    events, others = int(event.sum()), int((~event).sum())
+    steps = min(_POINTS, events // _ROWS_A_STEP, others // _ROWS_A_STEP)
+    if steps < 4:
+        return []
+    positive, negative = np.sort(outcome.score[event])[::-1], np.sort(outcome.score[~event])[::-1]
+    points, last = [(0.0, 0.0)], (0, 0)
+    for cut in np.unique(np.concatenate([positive, negative]))[::-1]:
+        above = (int(np.searchsorted(-positive, -cut, side="right")), int(np.searchsorted(-negative, -cut, side="right")))
+        far = above[0] - last[0] >= events / steps / 2 and above[1] - last[1] >= others / steps / 2
+        wide = min(above[0] - last[0], above[1] - last[1]) >= _ROWS_A_STEP
+        left = min(events - above[0], others - above[1]) >= _ROWS_A_STEP
+        if far and wide and left:
+            points.append((above[1] / others, above[0] / events))
+            last = above
+    return [*points, (1.0, 1.0)]
+
+
+def _calibration(protocol: str, outcome: Outcome) -> list[dict[str, Any]]:
+    """Mean prediction against mean outcome in bins of about equal counts."""
+    bins = min(_BINS, outcome.n // _ROWS_A_BIN)
+    if bins < 2:
+        return []
+    codes = ece_bins(outcome.score, bins)
+    truth = (outcome.truth == 1).astype(np.float64) if outcome.task == "binary" else outcome.truth.astype(np.float64)
+    rows = []
+    for code in range(int(codes.max()) + 1):
+        inside = codes == code
+        n = int(inside.sum())
+        if n < _ROWS_A_BIN:
+            continue
+        mean = float(truth[inside].mean())
+        low, high = _mean_bounds(truth, inside, mean, outcome)
+        predicted = float(outcome.score[inside].mean())
+        rows.append({"protocol": protocol, "bin": code, "predicted": predicted, "observed": mean, "low": low, "high": high, "n": n})
+    return rows
+
+
+def _mean_bounds(truth: NDArray[np.float64], inside: NDArray[np.bool_], mean: float, outcome: Outcome) -> tuple[float, float]:
+    n = int(inside.sum())
+    influence = np.where(inside, truth - mean, 0.0) / n
+    variance = float(covariance(influence[None, :], outcome.clusters)[0, 0])
+    units = n if outcome.clusters is None else len(np.unique(outcome.clusters[inside]))
+    if outcome.task == "binary":
+        return wilson(mean, effective_size(mean, variance, n, units), quantile(0.95))
+    half = quantile(0.95, max(units - 1, 1)) * float(np.sqrt(variance))
+    return mean - half, mean + half
+
+
+def _net_benefit(protocol: str, outcome: Outcome) -> list[dict[str, Any]]:
+    event = outcome.truth == 1
+    rows = []
+    for threshold in _THRESHOLDS:
+        called = outcome.score >= threshold
+        benefit = ((called & event).sum() - (called & ~event).sum() * threshold / (1 - threshold)) / outcome.n
+        rows.append({"strategy": protocol, "threshold": float(threshold), "net_benefit": float(benefit)})
+    return rows
+
+
+def _defaults(outcome: Outcome) -> list[dict[str, Any]]:
+    prevalence = float((outcome.truth == 1).mean())
+    rows = []
+    for threshold in map(float, _THRESHOLDS):
+        benefit = prevalence - (1 - prevalence) * threshold / (1 - threshold)
+        rows.append({"strategy": "treat all", "threshold": threshold, "net_benefit": benefit})
+        rows.append({"strategy": "treat none", "threshold": threshold, "net_benefit": 0.0})
+    return rows
