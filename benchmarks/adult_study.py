@@ -23,7 +23,7 @@ schema:
   intersections: [[sex, race]]
 tables: {source: source.parquet, synthetic: synthetic.parquet, holdout: holdout.csv}
 generation: generation.yaml
-model: {estimator: xgboost.XGBClassifier, params: {n_estimators: 150, max_depth: 5, learning_rate: 0.08, n_jobs: 2}}
+model: {estimator: xgboost.XGBClassifier, params: {n_estimators: 150, max_depth: 5, learning_rate: 0.08, n_jobs: 1}}
 tracking: {experiment: adult, registered_model: adult-income}
 seed: 7
 """

@@ -38,7 +38,7 @@ def main() -> None:
 
     # Wrapped training: trains on the synthetic rows, measures on the real ones, logs everything.
     with tracking.start_run(study, experiment="rand-hie", seed=SEED) as run:
-        run.fit(XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, n_jobs=2))
+        run.fit(XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, n_jobs=1))
     version = run.register("rand-hie-high-use")
 
     print(f"models:/{version.name}/{version.version}")

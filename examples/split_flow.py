@@ -31,7 +31,7 @@ def engineer(synthetic: Path) -> str:
     """Trains and registers. What cannot be measured without real rows is noted, not guessed."""
     study = synthml.Study(schema=SCHEMA, synthetic=synthetic)
     with tracking.start_run(study, experiment="split-flow", seed=SEED) as run:
-        run.fit(XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, n_jobs=2))
+        run.fit(XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, n_jobs=1))
     version = run.register("split-flow")
     return f"models:/{version.name}/{version.version}"
 

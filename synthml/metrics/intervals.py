@@ -63,7 +63,7 @@ def estimate(metric: Metric, outcome: Outcome, *, confidence: float = CONFIDENCE
     else:
         low, high, method = interval(metric, found.value, variance, n, units, confidence)
     if outcome.clusters is not None:
-        method += ", by subject"
+        method += ", by subject" + (" (Obuchowski 1997)" if method.startswith("DeLong") else "")
     return Estimate(found.value, min(low, found.value), max(high, found.value), n=n, method=method, confidence=confidence)
 
 
@@ -92,7 +92,9 @@ def interval(
 
 def _unit_bounds(value: float, error: float, units: int, critical: float, name: str) -> tuple[float, float, str]:
     edge = value * (1 - value)
-    if edge <= 0 or error <= 0:
+    if error <= 0 < edge:
+        return value, value, "exact: every row scores alike"
+    if edge <= 0:
         # nothing varies on these rows; what so many units without a miss still allow
         return (*wilson(min(max(value, 0.0), 1.0), units, critical), "Wilson score of the rarer class")
     centre, half = math.log(value / (1 - value)), critical * error / edge

@@ -58,16 +58,18 @@ def _roc(outcome: Outcome) -> list[tuple[float, float]]:
     steps = min(_POINTS, events // _ROWS_A_STEP, others // _ROWS_A_STEP)
     if steps < 4:
         return []
-    positive, negative = np.sort(outcome.score[event])[::-1], np.sort(outcome.score[~event])[::-1]
+    positive, negative = np.sort(outcome.score[event]), np.sort(outcome.score[~event])
+    grid = np.linspace(0, 1, steps + 1)[1:-1]
+    cuts = np.unique(np.concatenate([np.quantile(positive, grid), np.quantile(negative, grid)]))[::-1]
+    called_events = events - np.searchsorted(positive, cuts, side="left")
+    called_others = others - np.searchsorted(negative, cuts, side="left")
     points, last = [(0.0, 0.0)], (0, 0)
-    for cut in np.unique(np.concatenate([positive, negative]))[::-1]:
-        above = (int(np.searchsorted(-positive, -cut, side="right")), int(np.searchsorted(-negative, -cut, side="right")))
-        far = above[0] - last[0] >= events / steps / 2 and above[1] - last[1] >= others / steps / 2
-        wide = min(above[0] - last[0], above[1] - last[1]) >= _ROWS_A_STEP
-        left = min(events - above[0], others - above[1]) >= _ROWS_A_STEP
-        if far and wide and left:
-            points.append((above[1] / others, above[0] / events))
-            last = above
+    for hit, miss in zip(called_events.tolist(), called_others.tolist(), strict=True):
+        since = min(hit - last[0], miss - last[1])
+        left = min(events - hit, others - miss)
+        if since >= _ROWS_A_STEP and left >= _ROWS_A_STEP:
+            points.append((miss / others, hit / events))
+            last = (hit, miss)
     return [*points, (1.0, 1.0)]
 
 
@@ -87,7 +89,9 @@ def _calibration(protocol: str, outcome: Outcome) -> list[dict[str, Any]]:
         mean = float(truth[inside].mean())
         low, high = _mean_bounds(truth, inside, mean, outcome)
         predicted = float(outcome.score[inside].mean())
-        rows.append({"protocol": protocol, "bin": code, "predicted": predicted, "observed": mean, "low": low, "high": high, "n": n})
+        rows.append(
+            {"protocol": protocol, "bin": code, "predicted": predicted, "observed": mean, "low": low, "high": high, "n": n}
+        )
     return rows
 
 

@@ -101,6 +101,8 @@ def compare_learners(
 
 
 def _train_all(study: Study, role: str, *, seed: int, settings: MeasureSettings, progress: Progress) -> dict[str, Outcome]:
+    from threadpoolctl import threadpool_limits
+
     task, y = str(study.schema.task), study.target(role)
     X, H = study.features(role), study.features("holdout")
     encoder = design_encoder(X, rare_below=settings.rare_below, impute=True, scale=True)
@@ -109,7 +111,8 @@ def _train_all(study: Study, role: str, *, seed: int, settings: MeasureSettings,
     found: dict[str, Outcome] = {}
     for name, learner in reference_learners(task, seed, len(y)).items():
         progress(f"learner {name} on the {role} rows")
-        learner.fit(train, y)
+        with threadpool_limits(1):  # OpenMP threads that wait for a busy core spin, and cost a hundred times what they save
+            learner.fit(train, y)
         score = predict(learner, pd.DataFrame(test) if hasattr(learner, "feature_names_in_") else test, task, len(study.classes))
         found[name] = Outcome(task, study.target("holdout"), score, None, study.subjects("holdout"))  # type: ignore[arg-type]
     return found

@@ -102,7 +102,7 @@ def run_demo(*, tracking_uri: str | None, seed: int, progress: Callable[[str], N
 
     from synthml_tracking import start_run
 
-    estimator = XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, subsample=0.8, random_state=seed, n_jobs=2)
+    estimator = XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.06, subsample=0.8, random_state=seed, n_jobs=1)
     with start_run(
         study,
         experiment=EXPERIMENT,
