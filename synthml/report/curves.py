@@ -18,12 +18,11 @@ __all__ = ["Curve", "curves"]
 _NAMES = {
     "tstr": "Trained on synthetic (TSTR)",
     "trtr": "Trained on real (TRTR)",
-    "augmented": "Trained on both",
-    "trivial": "Knows nothing",
-    "all": "Treat everyone",
-    "none": "Treat no one",
+    "treat all": "Treat everyone",
+    "treat none": "Treat no one",
     "diagonal": "Diagonal",
 }
+_KINDS = {"treat all": "all", "treat none": "nobody"}
 _SHOWN = ("tstr", "trtr")
 
 
@@ -42,12 +41,12 @@ def curves(reading: Reading) -> tuple[Curve, ...]:
 
 
 def _points(
-    rows: Sequence[Mapping[str, Any]], protocol: str, x: str, y: str, low: str = "", high: str = ""
+    rows: Sequence[Mapping[str, Any]], whose: str, x: str, y: str, low: str = "", high: str = "", *, by: str = "protocol"
 ) -> tuple[tuple[float, float, float | None, float | None], ...]:
-    """Points of one protocol in order of x, then y; rows that lack a number are left out."""
+    """Points of one protocol or strategy in order of x, then y; rows that lack a number are left out."""
     found = []
     for row in rows:
-        if row.get("protocol") != protocol or _float(row.get(x)) is None or _float(row.get(y)) is None:
+        if row.get(by) != whose or _float(row.get(x)) is None or _float(row.get(y)) is None:
             continue
         found.append((float(row[x]), float(row[y]), _float(row.get(low)), _float(row.get(high))))
     return tuple(sorted(found, key=lambda point: point[:2]))
@@ -60,13 +59,13 @@ def _float(value: object) -> float | None:
 def _numbers(key: str, caption: str, rows: Sequence[Mapping[str, Any]], heads: Mapping[str, str]) -> Sheet:
     """The table beside a chart."""
     there = {name: head for name, head in heads.items() if any(row.get(name) is not None for row in rows)}
-    columns = tuple(Column(head, "label" if name == "protocol" else "number") for name, head in there.items())
+    columns = tuple(Column(head, "label" if name in ("protocol", "strategy") else "number") for name, head in there.items())
     cells = tuple(tuple(Cell(_number(name, row.get(name))) for name in there) for row in rows)
     return Sheet(key, caption, columns, (Section("", cells),))
 
 
 def _number(name: str, value: object) -> str:
-    if name == "protocol":
+    if name in ("protocol", "strategy"):
         return _NAMES.get(str(value), clean(value))
     if isinstance(value, int) or name in ("n", "bin"):
         return count(value)
@@ -96,7 +95,7 @@ def _roc(reading: Reading) -> Curve | None:
         "roc-numbers",
         "ROC curve, binned so that no single person can be read off.",
         rows,
-        {"protocol": "Model", "threshold": "Threshold", "fpr": "FPR", "tpr": "Sensitivity", "n": "Rows"},
+        {"protocol": "Model", "fpr": "FPR", "tpr": "Sensitivity"},
     )
     return Curve(
         plot, "The nearer to the upper left corner, the better the model tells cases apart; on the diagonal it guesses.", sheet
@@ -167,9 +166,11 @@ def _square(series: Sequence[Series]) -> tuple[float, float]:
 
 def _net_benefit(reading: Reading) -> Curve | None:
     rows = reading.table("net_benefit")
-    kinds = ("none", "all", *_SHOWN)
+    kinds = ("treat none", "treat all", *_SHOWN)
     series = [
-        Series(p, _NAMES[p], points, marked=False) for p in kinds if (points := _points(rows, p, "threshold", "net_benefit"))
+        Series(p, _NAMES[p], points, marked=False)
+        for p in kinds
+        if (points := _points(rows, p, "threshold", "net_benefit", by="strategy"))
     ]
     if not any(s.kind in _SHOWN for s in series):
         return None
@@ -200,7 +201,7 @@ def _net_benefit(reading: Reading) -> Curve | None:
         "net-benefit-numbers",
         "Net benefit by threshold.",
         rows,
-        {"protocol": "Model", "threshold": "Threshold", "net_benefit": "Net benefit"},
+        {"strategy": "Strategy", "threshold": "Threshold", "net_benefit": "Net benefit"},
     )
     return Curve(
         plot, "A model is worth using at thresholds where its line lies above both “treat everyone” and “treat no one”.", sheet

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synthml.report.charts import Cell, Column, Section, Sheet, reference, scale_for, whisker
-from synthml.report.performance import figure_cell, loss_cell, row_estimate
+from synthml.report.performance import figure_cell, loss_cell, row_estimate, scaled_term
 from synthml.report.reading import rows_text
-from synthml.report.terms import metric_term
+from synthml.report.terms import METRIC_TERMS, metric_term
 from synthml.report.wording import (
     EVERYONE,
     Label,
     clean,
     column_title,
     count,
-    group_label,
     group_pairs,
     interval,
     label,
@@ -29,10 +28,13 @@ if TYPE_CHECKING:
     from synthml.report.reading import Group, Reading
     from synthml.report.terms import MetricTerm
 
-__all__ = ["disparity_sheet", "forest", "further_forests", "group_numbers", "slice_sheet", "withheld_sheet"]
+__all__ = ["disparity_sheets", "forest", "further_forests", "group_numbers", "slice_sheet", "withheld_sheet"]
 
+Disparity = tuple[str, str, "Mapping[str, Estimate]"]
 _FURTHER = ("fnr", "ppv", "calibration_slope", "selection_rate", "rmse", "mae", "macro_f1", "accuracy")
 _MOST_FURTHER = 4
+_MOST_FOR_FURTHER = 80
+_MOST_ROWS = 300
 
 
 def forest(reading: Reading, metric: MetricTerm, key: str) -> Sheet | None:
@@ -40,6 +42,11 @@ def forest(reading: Reading, metric: MetricTerm, key: str) -> Sheet | None:
     groups = [g for g in reading.shown_groups if reading.utility(metric.name, "tstr", g.of) is not None]
     if not groups:
         return None
+    note = ""
+    if len(groups) > _MOST_ROWS:
+        worst = {group.of for group in reading.weakest_first(metric)[:_MOST_ROWS]}
+        note = f" The {_MOST_ROWS} weakest of {len(groups):,} groups; evidence.json holds them all."
+        groups = [group for group in groups if group.of in worst]
     ofs = ["all", *(group.of for group in groups)]
     paired = any(reading.utility(metric.name, "trtr", of) is not None for of in ofs)
     losses = [reading.utility(metric.name, "loss", of) for of in ofs]
@@ -74,7 +81,7 @@ def forest(reading: Reading, metric: MetricTerm, key: str) -> Sheet | None:
         by_column.setdefault(group.column, []).append(_forest_row(reading, metric, tuple(columns), margin, group))
     top = (_everyone_row(reading, metric, tuple(columns), margin),) if everyone is not None else ()
     sections = (Section("", top), *(Section(column, tuple(rows)) for column, rows in by_column.items()))
-    caption = f"{metric.title} in every group, with {reading.confidence_text} intervals; the dashed line is everyone."
+    caption = f"{metric.title} in every group, with {reading.confidence_text} intervals; the dashed line is everyone.{note}"
     return Sheet(key, caption, tuple(columns), sections)
 
 
@@ -113,15 +120,17 @@ def _figures(reading: Reading, metric: MetricTerm, columns: tuple[Column, ...], 
             )
             cells.append(Cell(whiskers=marks))
         elif column.mark == "loss":
-            cells.append(loss_cell(loss, metric, margin))
+            cells.append(loss_cell(loss, metric, margin, rows=reading.rows_needed(metric.name, of)))
         else:
             cells.append(figure_cell(tstr if column.mark == "tstr" else trtr, metric))
     return cells
 
 
 def further_forests(reading: Reading) -> tuple[tuple[MetricTerm, Sheet], ...]:
-    """Forest plots of other metrics that stand for all groups, at most four."""
-    found = []
+    """Forest plots of other metrics, at most four; none when there are so many groups that the file would grow out of hand."""
+    found: list[tuple[MetricTerm, Sheet]] = []
+    if len(reading.shown_groups) > _MOST_FOR_FURTHER:
+        return ()
     for name in _FURTHER:
         if reading.headline is not None and name == reading.headline.name:
             continue
@@ -132,7 +141,9 @@ def further_forests(reading: Reading) -> tuple[tuple[MetricTerm, Sheet], ...]:
 
 
 def group_numbers(reading: Reading) -> Sheet | None:
-    """Every metric of the synthetic-trained model in every group."""
+    """Every metric of the synthetic-trained model in every group; left to evidence.json when there are very many groups."""
+    if len(reading.shown_groups) > _MOST_FOR_FURTHER:
+        return None
     metrics = [m for m in reading.metrics if any(reading.utility(m.name, "tstr", g.of) is not None for g in reading.shown_groups)]
     if not metrics:
         return None
@@ -163,18 +174,38 @@ def withheld_sheet(reading: Reading) -> Sheet | None:
 
 _MEASURES = {
     "equalized_odds": "Equalized odds",
-    "demographic_parity": "Share called positive (demographic parity)",
-    "equal_opportunity": "Sensitivity (equal opportunity)",
+    "selection_rate": "Share called positive (demographic parity)",
+    "sensitivity": "Sensitivity (equal opportunity)",
 }
+_LEADING = (
+    "auroc",
+    "macro_auroc",
+    "r2",
+    "sensitivity",
+    "equalized_odds",
+    "selection_rate",
+    "ppv",
+    "calibration_slope",
+    "macro_f1",
+    "rmse",
+)
 
 
-def disparity_sheet(reading: Reading) -> Sheet | None:
-    """Difference and ratio between groups for every column and metric, with the worst group and its simultaneous bound."""
+def disparity_sheets(reading: Reading) -> tuple[Sheet | None, Sheet | None]:
+    """Differences between the groups of every column: the leading measures, and the others."""
     found = _disparities(reading)
-    if not found:
-        return None
-    rows = [row for row in reading.table("disparities") if row.get("protocol", "tstr") == "tstr"]
-    worst = {(clean(row.get("metric")), _plain_columns(row.get("column"))): row for row in rows}
+    leading = [entry for entry in found if entry[0] in _LEADING]
+    others = [entry for entry in found if entry[0] not in _LEADING]
+    caption = "How far groups lie apart, for the synthetic-trained model on real rows."
+    return (
+        _disparity_sheet(reading, leading, "disparities", caption) if leading else None,
+        _disparity_sheet(reading, others, "disparities-further", f"Further measures. {caption}") if others else None,
+    )
+
+
+def _disparity_sheet(reading: Reading, found: list[Disparity], key: str, caption: str) -> Sheet:
+    """Difference and ratio, with the worst group and its simultaneous bound."""
+    tabled = {(row.get("metric"), row.get("of")): row for row in reading.table("disparities") if row.get("protocol") == "tstr"}
     scale = scale_for([variants.get("difference") for _, _, variants in found], include=[0.0])
     columns = (
         Column("Measure", "label"),
@@ -187,91 +218,91 @@ def disparity_sheet(reading: Reading) -> Sheet | None:
     by_column: dict[str, list[tuple[Cell, ...]]] = {}
     for measure, of, variants in found:
         term = metric_term(measure)
-        by_column.setdefault(of, []).append(
+        by_column.setdefault(column_title(of), []).append(
             (
                 Cell(_MEASURES.get(measure, term.title), full=term.meaning),
                 Cell(whiskers=whisker("loss", variants.get("difference"), scale)),
                 figure_cell(variants.get("difference"), term),
-                figure_cell(variants.get("difference_corrected"), term),
-                figure_cell(variants.get("ratio"), term),
-                _worst_cell(reading, worst.get((measure, _plain_columns(of))), variants.get("worst"), term),
+                Cell(figure_cell(variants.get("difference_corrected"), term).text),
+                figure_cell(variants.get("ratio"), metric_term("auroc")),
+                _worst_cell(tabled.get((measure, of)), variants.get("worst"), term),
             )
         )
-    sections = tuple(Section(column, tuple(rows)) for column, rows in by_column.items())
-    return Sheet("disparities", "How far groups lie apart, for the synthetic-trained model on real rows.", columns, sections)
+    return Sheet(key, caption, columns, tuple(Section(column, tuple(rows)) for column, rows in by_column.items()))
 
 
-def _disparities(reading: Reading) -> list[tuple[str, str, Mapping[str, Estimate]]]:
-    """(measure, column as written, variant -> figure), columns in the order of the groups."""
+def _disparities(reading: Reading) -> list[Disparity]:
+    """(measure, column as in the id, variant -> figure): columns in the order of the groups, leading measures first."""
     found: dict[tuple[str, str], dict[str, Estimate]] = {}
     for name, figures in reading.family("disparity").items():
         parts = name.split(".")
-        if len(parts) != 4 or parts[2] != "tstr":
-            continue
-        for of, figure in figures.items():
-            found.setdefault((parts[1], column_title(of)), {})[parts[3]] = figure
-    order = {column: place for place, column in enumerate(reading.columns)}
-    keys = sorted(found, key=lambda key: (order.get(key[1], len(order)), key[1], key[0]))
-    return [(measure, of, found[measure, of]) for measure, of in keys]
+        if len(parts) == 4 and parts[2] == "tstr":
+            for of, figure in figures.items():
+                found.setdefault((parts[1], of), {})[parts[3]] = figure
+    columns = {column: place for place, column in enumerate(reading.columns)}
+    measures = {name: place for place, name in enumerate((*_LEADING, *METRIC_TERMS))}
+
+    def order(key: tuple[str, str]) -> tuple[int, str, int, str]:
+        measure, of = key
+        return columns.get(column_title(of), len(columns)), of, measures.get(measure, len(measures)), measure
+
+    return [(measure, of, found[measure, of]) for measure, of in sorted(found, key=order)]
 
 
-def _plain_columns(text: object) -> str:
-    """`sex, race` and `sex × race` alike: the table and the figures join columns in their own ways."""
-    return clean(text).replace(" × ", ", ")
-
-
-def _worst_cell(reading: Reading, row: Mapping[str, Any] | None, figure: Estimate | None, term: MetricTerm) -> Cell:
-    estimate = figure or (row_estimate(row, "worst", "worst_low", "worst_high") if row else None)
-    if estimate is None or estimate.value is None:
+def _worst_cell(row: Mapping[str, Any] | None, figure: Estimate | None, term: MetricTerm) -> Cell:
+    """The worst group, as the table calls it, and its figure."""
+    if figure is None or figure.value is None:
         return Cell("—", tone="absent")
-    of = row.get("worst_group") if row else None
-    bounds = interval(estimate, digits=term.digits)
-    value = number(estimate.value, digits=term.digits) + (f" ({bounds})" if bounds else "")
-    if not isinstance(of, str):
+    bounds = interval(figure, digits=term.digits)
+    value = number(figure.value, digits=term.digits) + (f" ({bounds})" if bounds else "")
+    whose = row.get("worst_group") if row else None
+    if not whose:
         return Cell(value)
-    title = reading.group_title(of, cut=48) if ":" in of else label(of, cut=48)
-    return Cell(title.shown, value, title.full)
+    name = label(whose, cut=48)
+    return Cell(name.shown, value, name.full)
 
 
 def slice_sheet(reading: Reading) -> Sheet | None:
-    """The slices where synthetic training hurts most, as found and confirmed on rows set aside."""
+    """The slices where synthetic training hurts most: found on one half of the rows, measured on the other."""
     rows = reading.table("slices")
     if not rows:
         return None
-    term = metric_term("slice")
-    found = [row_estimate(row) for row in rows]
+    found = [row_estimate(row, "difference") for row in rows]
+    term = scaled_term(found)
     scale = scale_for(found, include=[0.0])
+    everyone = row_estimate(rows[0], "everyone")
+    paired = rows[0].get("against", "trtr") == "trtr"
     columns = (
         Column("Slice", "label"),
-        Column("Excess error", "plot", "right: worse", scale=scale, references=reference("zero", 0.0, scale)),
-        Column("Excess error", "number", "TSTR − TRTR", mark="loss"),
-        Column("Rows", "number"),
-        Column("p", "number", "corrected for the search"),
+        Column(
+            "Excess error",
+            "plot",
+            "right: worse",
+            scale=scale,
+            references=(
+                *reference("zero", 0.0, scale),
+                *reference("everyone", everyone.value if everyone and paired else None, scale),
+            ),
+        ),
+        Column("Excess error", "number", "synthetic − real" if paired else "slice − everyone", mark="loss"),
+        Column("Synthetic", "number", "mean error", mark="tstr"),
+        *([Column("Real", "number", "mean error", mark="trtr")] if paired else []),
+        Column("Rows", "number", "rounded"),
+        Column("Confirmed", "number", "interval above 0"),
     )
     cells = tuple(
         (
-            Cell.of_label(_slice_label(row), ""),
+            Cell.of_label(label(row.get("slice"))),
             Cell(whiskers=whisker("loss", figure, scale)),
             figure_cell(figure, term),
+            figure_cell(row_estimate(row, "tstr"), term),
+            *([figure_cell(row_estimate(row, "trtr"), term)] if paired else []),
             Cell(count(row.get("n"))),
-            Cell(_p_value(row.get("p_adjusted"))),
+            Cell("yes" if row.get("confirmed") else "no", tone="" if row.get("confirmed") else "absent"),
         )
         for row, figure in zip(rows, found, strict=True)
     )
-    return Sheet(
-        "slices",
-        "Slices in which the synthetic-trained model errs more than the real-trained one.",
-        columns,
-        (Section("", cells),),
-    )
-
-
-def _slice_label(row: Mapping[str, Any]) -> Label:
-    text = row.get("slice")
-    return group_label(text) if isinstance(text, str) else label(text)
-
-
-def _p_value(p: object) -> str:
-    if not isinstance(p, (int, float)) or isinstance(p, bool):
-        return "—"
-    return "< 0.001" if p < 0.001 else number(float(p))
+    measure = clean(rows[0].get("measure") or "error").replace("_", " ")
+    whom = "the real-trained model" if paired else "everyone"
+    caption = f"Slices with the most {measure} beyond that of {whom}; the intervals hold for all of them at once."
+    return Sheet("slices", caption, columns, (Section("", cells),))

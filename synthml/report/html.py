@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.report.charts import Cell, Column, Section, Sheet
 from synthml.report.curves import curves
-from synthml.report.groups import disparity_sheet, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
+from synthml.report.groups import disparity_sheets, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
 from synthml.report.performance import importance_sheet, learner_sheet, metric_sheet, protocol_sheet, threshold_sheet
 from synthml.report.provenance import (
     dataset_sheet,
+    dictionary_sheet,
     families,
     figure_blocks,
     generation_facts,
@@ -99,6 +100,7 @@ def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
     others = families(reading)
     blocks, left = figure_blocks(reading)
     facts, empty = generation_facts(reading)
+    disparities, further_disparities = disparity_sheets(reading)
     return {
         "title": _title(reading),
         "stamp": _stamp(reading),
@@ -118,7 +120,8 @@ def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
         "further": further_forests(reading),
         "group_numbers": group_numbers(reading),
         "withheld": withheld_sheet(reading),
-        "disparities": disparity_sheet(reading),
+        "disparities": disparities,
+        "disparities_further": further_disparities,
         "curves": curves(reading),
         "threshold": threshold_sheet(reading),
         "threshold_value": spoken(reading.figure("utility.threshold.tstr")),
@@ -129,6 +132,7 @@ def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
         "families": others,
         "generation": facts,
         "generation_empty": empty,
+        "dictionary": dictionary_sheet(reading),
         "tables": dataset_sheet(reading),
         "model": model_facts(reading),
         "study": study_facts(reading),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from synthml.estimate import Estimate
 from synthml.report.charts import Cell, Column, Section, Sheet, reference, scale_for, whisker
 from synthml.report.reading import standing
-from synthml.report.terms import PROTOCOLS, metric_term
+from synthml.report.terms import PROTOCOLS, MetricTerm, metric_term
 from synthml.report.wording import clean, interval, label, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from synthml.report.reading import Reading
-    from synthml.report.terms import MetricTerm
 
 __all__ = [
     "STANDING_WORDS",
@@ -24,6 +24,8 @@ __all__ = [
     "loss_cell",
     "metric_sheet",
     "protocol_sheet",
+    "row_estimate",
+    "scaled_term",
     "threshold_sheet",
 ]
 
@@ -42,13 +44,14 @@ def figure_cell(figure: Estimate | None, metric: MetricTerm, *, absent: str = "â
     return Cell(number(figure.value, digits=metric.digits), note)
 
 
-def loss_cell(figure: Estimate | None, metric: MetricTerm, margin: float | None) -> Cell:
-    """A loss with its interval, read against the margin when there is one."""
+def loss_cell(figure: Estimate | None, metric: MetricTerm, margin: float | None, *, rows: int | None = None) -> Cell:
+    """A loss with its interval, read against the margin when there is one. rows: about how many would decide an open one."""
     cell = figure_cell(figure, metric)
     place = standing(figure, margin)
     if place == "unknown":
         return cell
-    return Cell(cell.text, cell.note, STANDING_WORDS[place], place)
+    needs = f", {rows:,} rows would decide" if rows is not None and place == "open" else ""
+    return Cell(cell.text, cell.note, STANDING_WORDS[place] + needs, place)
 
 
 def protocol_sheet(reading: Reading) -> Sheet | None:
@@ -159,6 +162,13 @@ def row_estimate(row: Mapping[str, Any], key: str = "value", low: str = "low", h
     return Estimate(float(value), bounds[0], bounds[1])
 
 
+def scaled_term(figures: Iterable[Estimate | None]) -> MetricTerm:
+    """How to write figures in a unit of their own: decimals that give the largest of them three figures."""
+    largest = max((abs(figure.value) for figure in figures if figure is not None and figure.value), default=1.0)
+    decimals = min(6, max(0, 2 - math.floor(math.log10(largest))))
+    return MetricTerm("", "", "", "none", digits=decimals, floor=None, ceiling=None)
+
+
 def _paired_sheet(
     key: str, caption: str, head: str, plot: str, digits: MetricTerm, rows: Sequence[tuple[str, Estimate | None, Estimate | None]]
 ) -> Sheet:
@@ -209,6 +219,6 @@ def importance_sheet(reading: Reading) -> Sheet | None:
     ]
     if not told:
         return None
-    growth = metric_term("importance")
+    growth = scaled_term(figure for _, a, b in told for figure in (a, b))
     caption = "How much the loss on real rows grows when one column is shuffled: longer to the right, more important."
     return _paired_sheet("importances", caption, "Column", "Growth of the loss", growth, told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ __all__ = [
     "Family",
     "FigureBlock",
     "dataset_sheet",
+    "dictionary_sheet",
     "families",
     "figure_blocks",
     "flattened",
@@ -40,6 +42,7 @@ _ROLES = {
 }
 _CUT = 600
 _MOST_FACTS = 120
+_MOST_COLUMNS = 200
 MOST_FIGURES = 3000
 
 
@@ -120,9 +123,36 @@ def _facts(data: Mapping[str, Any]) -> tuple[tuple[Fact, ...], tuple[str, ...]]:
     return tuple(facts[:_MOST_FACTS]), tuple(empty[:_MOST_FACTS])
 
 
+_RECORD_ORDER = (
+    "id", "version", "created", "label", "synthesis", "purpose", "supported_uses", "unsupported_uses", "recipients",
+    "release_scope", "source", "preparation", "generator", "privacy", "holdout", "output", "attacks", "thresholds",
+    "residual_risks", "controls", "agreement", "incident_plan", "approvals", "decision", "conditions", "expiry", "digest",
+)  # fmt: skip
+_RECORD_FORM = ("schema_version", "view", "dictionary")
+
+
 def generation_facts(reading: Reading) -> tuple[tuple[Fact, ...], tuple[str, ...]]:
-    """What the generation record says, and which of its fields are empty."""
-    return _facts(reading.dossier.generation or {})
+    """What the generation record says, in the order of a datasheet, and which of its fields are empty."""
+    record = {key: value for key, value in (reading.dossier.generation or {}).items() if key not in _RECORD_FORM}
+    order = {key: place for place, key in enumerate(_RECORD_ORDER)}
+    keys = sorted(record, key=lambda key: (order.get(key, len(order)), str(key)))
+    parts = [_facts({key: record[key]}) for key in keys]
+    facts, empty = (tuple(item for part in parts for item in part[i]) for i in (0, 1))
+    return facts[:_MOST_FACTS], empty[:_MOST_FACTS]  # type: ignore[return-value]
+
+
+def dictionary_sheet(reading: Reading) -> Sheet | None:
+    """The data dictionary of the generation record."""
+    entries = reading.document("dictionary")
+    entries = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, (list, tuple)) else []
+    if not entries:
+        return None
+    names = ("name", "description", "kind", "unit", "classification")
+    there = [name for name in names if name == "name" or any(entry.get(name) for entry in entries)]
+    columns = tuple(Column(name.capitalize(), "label" if name == "name" else "text") for name in there)
+    rows = tuple(tuple(Cell(prose(entry.get(name) or "—", cut=200)) for name in there) for entry in entries[:_MOST_COLUMNS])
+    more = f" The first {_MOST_COLUMNS} of {len(entries):,}." if len(entries) > _MOST_COLUMNS else ""
+    return Sheet("dictionary", f"Columns of the table, by the record.{more}", columns, (Section("", rows),))
 
 
 def model_facts(reading: Reading) -> tuple[Fact, ...]:
@@ -141,8 +171,15 @@ def methods(reading: Reading) -> tuple[tuple[str, str], ...]:
     for name, figures in reading.by_name.items():
         for figure in figures.values():
             if figure.method and figure.value is not None:
-                used.setdefault(clean(figure.method)[:300], {})[_measure_title(name)] = None
+                used.setdefault(_method(name, figure.method), {})[_measure_title(name)] = None
     return tuple((method, ", ".join(sorted(measures))) for method, measures in sorted(used.items()))
+
+
+def _method(name: str, method: str) -> str:
+    """Without the worst group's name and the count of groups, which stand with the figures."""
+    if name.endswith(".worst"):
+        method = method.partition("; ")[2] or method
+    return prose(re.sub(r", over \d+ of \d+ groups$", "", method), cut=300)
 
 
 def _measure_title(name: str) -> str:

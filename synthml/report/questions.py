@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUS_WORDS", "Answer", "answers"]
 
-Status = Literal["answered", "partly", "person", "open"]
+Status = Literal["answered", "partly", "problem", "person", "open"]
 STATUS_WORDS: dict[Status, str] = {
     "answered": "Answered",
     "partly": "Partly",
+    "problem": "Problem",
     "person": "For you to judge",
     "open": "Not measured",
 }
@@ -86,7 +87,7 @@ def _disjoint(reading: Reading, verdict: Verdict | None) -> Told:
         return "open", "There is no holdout table.", ""
     same = [role for role in ("source", "synthetic") if digests.get(role) == holdout]
     if same:
-        return "answered", f"No. The holdout is the {same[0]} table: the same digest. No figure here counts.", "datasets"
+        return "problem", f"No. The holdout is the {same[0]} table: the same digest. No figure here counts.", "datasets"
     if not digests.get("source"):
         return (
             "partly",
@@ -105,8 +106,9 @@ def _disjoint(reading: Reading, verdict: Verdict | None) -> Told:
 def _subgroups(reading: Reading, verdict: Verdict | None) -> Told:
     if not reading.groups:
         return "open", "No sensitive column was named, or the groups were not measured.", ""
+    events = " and events" if any(group.events is not None for group in reading.groups) else ""
     crossed = [column for column in reading.columns if "×" in column or " " in column]
-    text = f"{plural(len(reading.shown_groups), 'group')} of {listed(reading.columns, most=4)} with rows and events"
+    text = f"{plural(len(reading.shown_groups), 'group')} of {listed(reading.columns, most=4)}, with rows{events}"
     text += "." if crossed else "; no intersection was asked for."
     withheld = len(reading.withheld_groups)
     cell = reading.schema("minimum_cell")
@@ -193,7 +195,7 @@ def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
     resting = [d for d in disclosure if d.outcome == "pass" and d.figure.startswith(_DISTANCES)]
     attacked = [d for d in disclosure if d.outcome == "pass" and not d.figure.startswith(_DISTANCES)]
     if resting and not attacked:
-        return "answered", "Yes: only distances pass, and distances can fail a table but never clear it.", "policy"
+        return "problem", "Yes: only distances pass, and distances can fail a table but never clear it.", "policy"
     return "answered", "No: attacks were decided too.", "policy"
 
 

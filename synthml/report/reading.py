@@ -62,7 +62,6 @@ class Group:
     rows: int | None = None
     events: int | None = None
     reason: str = ""
-    rows_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,6 @@ class Reading:
                 name=_row_label(of, row),
                 rows=_whole(row.get("n")),
                 events=_whole(row.get("events")),
-                rows_needed=None,
             )
         return list(found.values())
 
@@ -224,6 +222,15 @@ class Reading:
         tabled = [row.get("reason") for row in self.table("subgroups") if row.get("of") == group.of and row.get("reason")]
         reason = clean((reasons or tabled or ["no figure was measured"])[0])
         return Group(group.of, group.column, group.name, group.rows, group.events, reason)
+
+    @cached_property
+    def _rows_needed(self) -> Mapping[tuple[str, str], int]:
+        rows = [row for row in self.table("subgroups") if row.get("protocol") == "loss"]
+        return {(str(r.get("metric")), str(r.get("of"))): n for r in rows if (n := _whole(r.get("rows_needed"))) is not None}
+
+    def rows_needed(self, metric: str, of: str) -> int | None:
+        """About how many rows of a group would decide its loss against the margin; None when it is decided or unknown."""
+        return self._rows_needed.get((metric, of))
 
     @cached_property
     def shown_groups(self) -> tuple[Group, ...]:

@@ -126,7 +126,8 @@ def _answer(reading: Reading) -> str:
 
 
 def _named(metric: MetricTerm) -> str:
-    return f"an {metric.title}" if metric.title[0] in "AEIOU" else f"a {metric.title}"
+    name = metric.title if metric.title[:2].isupper() else metric.title[:1].lower() + metric.title[1:]
+    return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
 
 
 def _beats_nothing(reading: Reading) -> str:
@@ -152,6 +153,9 @@ def _groups_line(reading: Reading) -> str:
     if not told or reading.margin is None:
         return f"{plural(len(reading.shown_groups), 'group was', 'groups were')} measured one by one.{tail}"
     places = Counter(standing(loss, reading.margin) for _, loss in told)
+    if len(places) == 1:
+        place = {"within": "within the margin", "beyond": "beyond the margin", "open": "undecided"}[next(iter(places))]
+        return f"In each of {plural(len(told), 'group')} with enough rows, the loss is {place}.{tail}"
     parts = [
         text
         for text in (

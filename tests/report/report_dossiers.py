@@ -143,7 +143,12 @@ def dossier(*, seed: int = 7, n: int = 6057, levels: int = 4, rename: dict[str, 
             "schema_version": "1",
             "purpose": "Training and comparing models of high use outside the hospital",
             "unsupported_uses": ["decisions about a single person", "estimates of rare diseases"],
-            "generator": {"class": "CartSynthesizer", "library": "synthml 0.1.0", "parameters": {"min_leaf": 5, "seed": 7}},
+            "generator": {
+                "name": "CartSynthesizer",
+                "library": "synthml",
+                "version": "0.1.0",
+                "parameters": {"min_leaf": 5, "seed": 7},
+            },
             "source": {"owner": "RAND", "period": "1974 to 1982", "rows": 14133, "limitations": None},
             "differential_privacy": None,
             "rows": 14133,
@@ -187,61 +192,40 @@ def _add_group(
     threshold: float,
 ) -> None:
     of, events = group_of(pairs), int(y.sum())
-    base = {
-        "of": of,
-        "column": " × ".join(c for c, _ in pairs),
-        "group": " × ".join(v for _, v in pairs),
-        "n": len(y),
-        "events": events,
-    }
-    if len(y) < 100 or min(events, len(y) - events) < 20:
-        reason = "fewer than 100 rows or 20 events"
-        for protocol in ("tstr", "trtr", "loss"):
-            figures[f"utility.auroc.{protocol}/{of}"] = Estimate.insufficient(reason, n=None)
+    base = {"of": of, "column": ", ".join(c for c, _ in pairs), "group": ", ".join(v for _, v in pairs)}
+    small = len(y) < 100 or min(events, len(y) - events) < 20
+    if small:
+        reason = "fewer rows or events than the minimum cell"
+        figures.update({f"utility.auroc.{protocol}/{of}": Estimate.insufficient(reason) for protocol in ("tstr", "trtr", "loss")})
+    else:
+        _add(figures, of, y, scores, threshold)
+    for protocol in ("tstr", "trtr", "loss"):
+        figure = figures[f"utility.auroc.{protocol}/{of}"]
+        open_loss = protocol == "loss" and figure.low is not None and figure.low <= 0.05 < (figure.high or 0)
         subgroups.append(
             {
                 **base,
-                "n": None,
-                "events": None,
+                "n": None if small else len(y),
+                "events": None if small else events,
                 "metric": "auroc",
-                "protocol": "tstr",
-                "value": None,
-                "low": None,
-                "high": None,
-                "status": "insufficient",
-                "reason": reason,
-                "rows_needed": None,
+                "protocol": protocol,
+                **{key: figure.to_dict()[key] for key in ("value", "low", "high", "status", "reason")},
+                "rows_needed": 1400 if open_loss else None,
             }
         )
-        return
-    _add(figures, of, y, scores, threshold)
-    figure = figures[f"utility.auroc.tstr/{of}"]
-    subgroups.append(
-        {
-            **base,
-            "metric": "auroc",
-            "protocol": "tstr",
-            "value": figure.value,
-            "low": figure.low,
-            "high": figure.high,
-            "status": "ok",
-            "reason": None,
-            "rows_needed": 1400,
-        }
-    )
 
 
 def _disparities(figures: dict[str, Estimate], subgroups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     table = []
     columns = dict.fromkeys(row["column"] for row in subgroups)
-    for column, metric in itertools.product(columns, ("auroc", "fnr", "ppv", "selection_rate")):
-        ofs = [row["of"] for row in subgroups if row["column"] == column and row["status"] == "ok"]
+    for column, metric in itertools.product(columns, ("auroc", "fnr", "sensitivity", "ppv", "selection_rate")):
+        ofs = [r["of"] for r in subgroups if (r["column"], r["status"], r["protocol"]) == (column, "ok", "tstr")]
         if len(ofs) < 2:
             continue
         values = {of: figures[f"utility.{metric}.tstr/{of}"].value or 0.0 for of in ofs}
         low, high = min(values.values()), max(values.values())
         worst = max(values, key=values.get) if metric == "fnr" else min(values, key=values.get)  # type: ignore[arg-type]
-        of = " ".join(escape_label(part) for part in column.split(" × "))
+        of = " ".join(escape_label(part) for part in column.split(", "))
         name = f"disparity.{metric}.tstr"
         figures[f"{name}.difference/{of}"] = Estimate(
             high - low, max(0.0, high - low - 0.04), high - low + 0.05, n=6057, method="bootstrap of cells"
@@ -251,10 +235,15 @@ def _disparities(figures: dict[str, Estimate], subgroups: list[dict[str, Any]]) 
             low / high, max(0, low / high - 0.08), min(1, low / high + 0.07), n=6057, method="bootstrap of cells"
         )
         figures[f"{name}.worst/{of}"] = Estimate(
-            values[worst], values[worst] - 0.06, values[worst] + 0.06, n=900, method="max-t over groups"
+            values[worst],
+            values[worst] - 0.06,
+            values[worst] + 0.06,
+            n=900,
+            method=f"{worst}; simultaneous (max-t), over 2 of 2 groups",
         )
         table.append(
             {
+                "of": of,
                 "column": column,
                 "metric": metric,
                 "protocol": "tstr",
@@ -263,7 +252,7 @@ def _disparities(figures: dict[str, Estimate], subgroups: list[dict[str, Any]]) 
                 "difference_high": high - low + 0.05,
                 "difference_corrected": high - low - 0.012,
                 "ratio": low / high,
-                "worst_group": worst,
+                "worst_group": next(r["group"] for r in subgroups if r["of"] == worst),
                 "worst": values[worst],
                 "worst_low": values[worst] - 0.06,
                 "worst_high": values[worst] + 0.06,
@@ -273,22 +262,31 @@ def _disparities(figures: dict[str, Estimate], subgroups: list[dict[str, Any]]) 
 
 
 def _slices() -> tuple[dict[str, Any], ...]:
+    shared = {"measure": "log_loss", "against": "trtr", "everyone": 0.0123, "searched": 412, "tested": 2}
     return (
         {
-            "slice": group_of((("self-rated health", "poor"), ("age", "65-120"))),
-            "n": 214,
-            "value": 0.081,
+            "slice": "self-rated health: poor and age: 65-120",
+            "conditions": 2,
+            "n": 200,
+            "tstr": 0.6931,
+            "trtr": 0.6121,
+            "difference": 0.081,
             "low": 0.022,
             "high": 0.14,
-            "p_adjusted": 0.012,
+            "confirmed": True,
+            **shared,
         },
         {
-            "slice": group_of((("income", "lowest fifth"),)),
-            "n": 633,
-            "value": 0.024,
+            "slice": "income: lowest fifth",
+            "conditions": 1,
+            "n": 600,
+            "tstr": 0.5512,
+            "trtr": 0.5272,
+            "difference": 0.024,
             "low": -0.004,
             "high": 0.052,
-            "p_adjusted": 0.21,
+            "confirmed": False,
+            **shared,
         },
     )
 
@@ -348,8 +346,8 @@ def _curves(y: np.ndarray, scores: dict[str, np.ndarray]) -> dict[str, tuple[dic
     for protocol in ("tstr", "trtr"):
         s = scores[protocol]
         cuts = np.quantile(s, np.linspace(0.97, 0.03, 24))
-        rates = [(float(cut), float((s[y == 0] >= cut).mean()), float((s[y == 1] >= cut).mean())) for cut in cuts]
-        roc += [{"protocol": protocol, "threshold": cut, "fpr": fpr, "tpr": tpr} for cut, fpr, tpr in rates]
+        rates = [(float((s[y == 0] >= cut).mean()), float((s[y == 1] >= cut).mean())) for cut in cuts]
+        roc += [{"protocol": protocol, "fpr": fpr, "tpr": tpr} for fpr, tpr in rates]
         for rows in np.array_split(np.argsort(s), 10):
             rate, half = float(y[rows].mean()), 1.96 * 0.45 / math.sqrt(len(rows))
             calibration.append(
@@ -365,12 +363,12 @@ def _curves(y: np.ndarray, scores: dict[str, np.ndarray]) -> dict[str, tuple[dic
         for cut in np.linspace(0.05, 0.7, 27):
             call = s >= cut
             gain = (call & (y == 1)).mean() - (call & (y == 0)).mean() * cut / (1 - cut)
-            benefit.append({"protocol": protocol, "threshold": float(cut), "net_benefit": float(gain)})
+            benefit.append({"strategy": protocol, "threshold": float(cut), "net_benefit": float(gain)})
     for cut in np.linspace(0.05, 0.7, 27):
         benefit.append(
-            {"protocol": "all", "threshold": float(cut), "net_benefit": float(y.mean() - (1 - y.mean()) * cut / (1 - cut))}
+            {"strategy": "treat all", "threshold": float(cut), "net_benefit": float(y.mean() - (1 - y.mean()) * cut / (1 - cut))}
         )
-        benefit.append({"protocol": "none", "threshold": float(cut), "net_benefit": 0.0})
+        benefit.append({"strategy": "treat none", "threshold": float(cut), "net_benefit": 0.0})
     return {"roc": tuple(roc), "calibration": tuple(calibration), "net_benefit": tuple(benefit)}
 
 
@@ -399,7 +397,7 @@ def hostile() -> Dossier:
     evil = HOSTILE[0] + HOSTILE[2] + HOSTILE[4]
     return Dossier(
         made.figures,
-        {**made.tables, "slices": ({"slice": evil, "n": 3, "value": 0.1, "low": 0.0, "high": 0.2, "p_adjusted": 0.5},)},
+        {**made.tables, "slices": ({"slice": evil, "n": 300, "difference": 0.1, "low": 0.0, "high": 0.2, "measure": evil},)},
         {**made.datasets, evil: {"digest": evil, "rows": 1}},
         {**made.study, "target": HOSTILE[7], evil: evil},
         {"purpose": HOSTILE[5], evil: [evil, {evil: evil}]},
