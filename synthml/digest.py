@@ -43,7 +43,7 @@ __all__ = ["arrow_digest", "folder_digest", "table_digest", "without_digest"]
 
 FORM = "synthml-table-1"
 _ROWS = 1 << 17  # rows that are held in a canonical copy at a time
-_EXACT = float(1 << 53)
+_INT64 = float(1 << 63)
 _UTC = frozenset({"UTC", "Etc/UTC", "Etc/Zulu", "Zulu", "GMT", "+00:00", "-00:00", "Z"})
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -207,7 +207,7 @@ def _floats(column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
 
     def whole(run: pa.Array) -> bool:
         numbers, _ = plain(run)
-        return bool((np.abs(numbers) <= _EXACT).all() and (np.trunc(numbers) == numbers).all())
+        return bool((np.abs(numbers) < _INT64).all() and (np.trunc(numbers) == numbers).all())
 
     order = "<i8" if all(whole(run) for run in _runs(column)) else "<f8"
 

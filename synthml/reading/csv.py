@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NULLS", "column_type", "read_csv"]
 
-NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A")
+NULLS = (  # the spellings that pandas reads as null
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN",
+    "None", "n/a", "nan", "null",
+)  # fmt: skip
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
 _LEADING_ZERO = r"^[+-]?0[0-9]"

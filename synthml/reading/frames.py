@@ -103,6 +103,8 @@ def _mixes(series: pd.Series[Any], t: pa.DataType) -> bool:
     """Whether Arrow made one column of values that are not of one type: text and bytes, times with and without a zone."""
     if pa.types.is_binary(t):
         return bool(pd.api.types.infer_dtype(series, skipna=True) != "bytes")
+    if pa.types.is_floating(t):  # a boolean among floats would become 1.0
+        return bool(pd.api.types.infer_dtype(series, skipna=True) == "mixed")
     if pa.types.is_timestamp(t):
         return len({getattr(value, "tzinfo", None) is None for value in series[series.notna()]}) > 1
     return False

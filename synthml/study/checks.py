@@ -38,7 +38,7 @@ def check_values(frames: Mapping[str, pd.DataFrame], problems: Problems) -> None
                 infinite = np.isinf(values)
                 if infinite.any():
                     problems.add(f"{role}.{name}", f"is infinite in {rows_of(infinite)}", "Write a null or a number instead.")
-            if role != "production" and bool(frame[name].isna().all()):
+            if role != "production" and bool(frame[name].isna().all()) and not problems.told(f"{role}.{name}"):
                 problems.add(
                     f"{role}.{name}", f"all {len(frame)} values are null", "Fill it, or leave the column out everywhere."
                 )
@@ -148,7 +148,7 @@ def check_identifiers(frames: Mapping[str, pd.DataFrame], features: Sequence[str
             values: pd.Series[Any] = frames[role][name]
             if values.dtype == object and len(values) >= FLOOR_ROWS and values.nunique() > 0.5 * len(values):
                 notes.append(
-                    f"{role}.{name}: {values.nunique()} distinct texts in {len(values)} rows; if it is an id, a name or free text, "
-                    "leave it out under features."
+                    f"{role}.{name}: {values.nunique()} distinct texts in {len(values)} rows; if it is an id, a name or free "
+                    "text, leave it out under features."
                 )
                 break

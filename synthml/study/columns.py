@@ -179,7 +179,9 @@ def _check_presence(
     problems: Problems,
     notes: list[str],
 ) -> None:
-    lacking = [name for name in wanted if name not in have[role]]
+    if problems.told(role):
+        return  # an empty table lacks everything
+    lacking = [name for name in wanted if name not in have[role] and not problems.told(f"{role}.{name}")]
     if role not in main and role == "reference":
         if lacking:
             notes.append(f"reference: has no {listed(lacking)}; comparisons with it leave these out.")
@@ -251,9 +253,10 @@ def _kind(name: str, schema: Schema, tables: Mapping[str, pa.Table], problems: P
     if kinds == {"categorical", "numeric"} and coded:
         return "categorical"  # pandas' Categorical of numbers beside plain numbers: the same labels
     told = ", ".join(f"{kind} in {role}" for role, kind in natural.items() if kind is not None)
-    places = [role for role in natural if natural[role] is not None]
+    held = [kind for kind in natural.values() if kind is not None]
+    odd = min((role for role, kind in natural.items() if kind is not None), key=lambda role: held.count(natural[role]))
     remedy = f"Store it alike everywhere, or declare it: kinds: {{{name}: categorical}} or {{{name}: numeric}}."
-    problems.add(f"{places[-1]}.{name}", f"the kinds of the column disagree: {told}", remedy)
+    problems.add(f"{odd}.{name}", f"the kinds of the column disagree: {told}", remedy)
     return None
 
 

@@ -4,10 +4,11 @@ Three signs, from the surest on: one table in two roles, a subject in two tables
 
 Rows do stand twice by chance, the more so the fewer distinct values a table has, so a twin proves nothing; too many of them do.
 When source and holdout were split at random (subjects of one pool, dealt to two sides), every dealing of the same subjects is as
-likely as the one at hand. So the pool is dealt anew a hundred times, and the number of holdout rows with a twin in the source,
-always among different subjects, is held against what these dealings give. That takes care of low cardinality, small tables,
-popular rows and several rows a subject alike. More than four standard deviations and five rows above the mean is an error: where
-no row stands twice otherwise, 12 copies are enough at a split of 70 to 30.
+likely as the one at hand. So the pool is dealt anew a hundred times. Counted are the distinct rows that stand on both sides, of
+different subjects: copies always do, pairs that chance made do so in less than half of the dealings, and rows that everybody
+shares do so in every dealing and add no noise. That takes care of low cardinality, small tables, popular rows and several rows a
+subject alike. More than four standard deviations and five rows above the mean is an error: where no row stands twice otherwise,
+12 copies are enough at a split of 70 to 30.
 
 In the same way, rows of the holdout must not be found in the synthetic table more often than rows of the source are: a generator
 that never saw them has no reason to know them better. Here the mean and the variance over all dealings have closed forms
@@ -25,7 +26,7 @@ import pandas as pd
 from synthml.study.problems import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,13 +43,16 @@ U64 = np.uint64
 
 @dataclass(frozen=True)
 class Contamination:
-    """What was found. subjects: in source and holdout (None without subject column); twins: rows of the holdout that stand
-    identically in the source; expected: as many as chance alone gives. None where a table is missing.
+    """What was found; None where a table is missing.
+
+    subjects: in source and holdout alike; rows: of the holdout that stand identically in the source; distinct: rows, each counted
+    once, that stand on both sides; by_chance: as many of these as random splits of the same subjects give on average.
     """
 
     subjects: int | None = None
-    twins: int | None = None
-    expected: float | None = None
+    rows: int | None = None
+    distinct: int | None = None
+    by_chance: float | None = None
 
 
 def check_same_tables(digests: Mapping[str, str], problems: Problems, notes: list[str]) -> None:
@@ -66,6 +70,7 @@ def check_contamination(
     subjects: Mapping[str, NDArray[np.int64]],
     subject: str | None,
     problems: Problems,
+    notes: list[str],
 ) -> Contamination:
     """Subjects and rows of the holdout that stand in the source, or too often in the synthetic table.
 
@@ -79,17 +84,24 @@ def check_contamination(
         return Contamination(shared)
     codes = row_codes([frames[role] for role in roles], columns)
     units = _units(frames, subjects)
-    if shared:  # told already; their rows say nothing about anybody else's
+    if shared:  # told already; their rows say nothing about others
         return Contamination(shared)
     held = np.concatenate([np.zeros(len(codes[0]), dtype=bool), np.ones(len(codes[1]), dtype=bool)])
-    twins, expected, spread = _twins(np.concatenate(codes[:2]), units, held)
-    count = int(twins.sum())
-    if count - expected > max(_SIGMAS * spread, _ROWS):
-        told = f"{rows_of(twins)} stand identically in the source; chance gives about {expected:.0f}"
+    twins = _twins(np.concatenate(codes[:2]), units, held)
+    if twins.too_many:
+        told = (
+            f"{rows_of(twins.rows)} stand identically in the source; {twins.both} distinct rows stand on both sides, "
+            f"where chance gives about {twins.mean:.0f}"
+        )
         problems.add("holdout", told, _SPLIT)
+    elif subject is None and twins.mean - twins.both > max(_SIGMAS * twins.spread, _ROWS):
+        notes.append(
+            f"source and holdout share {twins.both} distinct rows, where a split row by row would share about {twins.mean:.0f}: "
+            "rows seem to belong together. If several are of one person, name the subject column, or intervals are too narrow."
+        )
     if len(roles) == 3:
         _known_to_generator(codes, units, held, problems)
-    return Contamination(shared, count, round(expected, 1))
+    return Contamination(shared, int(twins.rows.sum()), twins.both, round(twins.mean, 1))
 
 
 def _shared_subjects(subjects: Mapping[str, NDArray[np.int64]], subject: str | None, problems: Problems) -> int | None:
@@ -138,51 +150,65 @@ def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> U64(31))
 
 
-def _twins(
-    codes: NDArray[np.uint64], units: NDArray[np.int64], held: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], float, float]:
-    """(which holdout rows have a twin in the source, how many chance gives, its standard deviation)."""
+@dataclass(frozen=True)
+class _Twins:
+    """rows: which holdout rows have a twin in the source; both: distinct rows that stand on both sides, with the mean and the
+    standard deviation over the dealings.
+    """
+
+    rows: NDArray[np.bool_]
+    both: int = 0
+    mean: float = 0.0
+    spread: float = 0.0
+
+    @property
+    def too_many(self) -> bool:
+        return self.both - self.mean > max(_SIGMAS * self.spread, _ROWS)
+
+
+def _twins(codes: NDArray[np.uint64], units: NDArray[np.int64], held: NDArray[np.bool_]) -> _Twins:
     group = pd.factorize(codes)[0]
-    none = np.zeros(int(held.sum()), dtype=bool)
-    # only groups that rows of two units share can ever lie on both sides
-    first = np.full(group.max() + 1, -1, dtype=np.int64)
-    first[group[::-1]] = units[::-1]
-    several = np.zeros(len(first), dtype=bool)
-    several[group[units != first[group]]] = True
+    several = _of_several_units(group, units)
     rows = np.flatnonzero(several[group])
     if not len(rows):
-        return none, 0.0, 0.0
+        return _Twins(np.zeros(int(held.sum()), dtype=bool))
     group, unit = pd.factorize(group[rows])[0], units[rows]
     count = int(group.max()) + 1
 
-    def crossing(side: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        in_source = np.zeros(count, dtype=bool)
-        in_source[group[~side]] = True
-        return side & in_source[group]
+    def sides(holdout: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(groups,) whether a group stands in the source, and in the holdout."""
+        here, there = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        here[group[~holdout]] = True
+        there[group[holdout]] = True
+        return here, there
 
-    observed = crossing(held[rows])
-    mask = np.zeros(len(held), dtype=bool)
-    mask[rows] = observed
-    twins = mask[held]
-    if observed.sum() <= _ROWS:
-        return twins, _mean(_dealt(crossing, unit, units, held, 20)), 0.0
-    dealt = _dealt(crossing, unit, units, held, _DEALINGS)
-    return twins, _mean(dealt), float(np.std(dealt, ddof=1))
+    now = held[rows]
+    here, there = sides(now)
+    twin = np.zeros(len(held), dtype=bool)
+    twin[rows] = now & here[group]
+    both = int((here & there).sum())
+    if not both:
+        return _Twins(twin[held])
+    dealt = np.array([np.logical_and(*sides(holdout[unit])).sum() for holdout in _dealings(units, held)], dtype=np.float64)
+    return _Twins(twin[held], both, float(dealt.mean()), float(dealt.std(ddof=1)))
 
 
-def _mean(counts: NDArray[np.float64]) -> float:
-    return float(np.mean(counts))
+def _of_several_units(group: NDArray[Any], units: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(groups,) whether rows of two units share it: only then can it ever lie on both sides."""
+    first = np.empty(int(group.max()) + 1, dtype=np.int64)
+    first[group] = units
+    several = np.zeros(len(first), dtype=bool)
+    several[group[units != first[group]]] = True
+    return several
 
 
-def _dealt(
-    crossing: Any, unit: NDArray[np.int64], units: NDArray[np.int64], held: NDArray[np.bool_], times: int
-) -> NDArray[np.float64]:
-    """Counts of twins when as many units as now are dealt to the holdout at random. Seeded: one study, one answer."""
-    total = int(units.max()) + 1
-    side = np.zeros(total, dtype=bool)
+def _dealings(units: NDArray[np.int64], held: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """(units,) who is in the holdout, when as many units as now are dealt to it at random. Seeded: one study, one answer."""
+    side = np.zeros(int(units.max()) + 1, dtype=bool)
     side[units[held]] = True
     rng = np.random.default_rng(0)
-    return np.array([crossing(rng.permutation(side)[unit]).sum() for _ in range(times)], dtype=np.float64)
+    for _ in range(_DEALINGS):
+        yield rng.permutation(side)
 
 
 def _known_to_generator(

@@ -23,6 +23,10 @@ class Problems(list[Problem]):
         """Append one problem; none of the three may hold a value of a table."""
         self.append(Problem(where, what, remedy))
 
+    def told(self, where: str) -> bool:
+        """Whether something is known to be wrong there, so that what follows from it need not be told."""
+        return any(problem.where == where for problem in self)
+
 
 def rows_of(mask: NDArray[Any]) -> str:
     """`12 of 300 rows (first: row 17)`; rows are counted from 0."""

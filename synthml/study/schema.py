@@ -86,6 +86,8 @@ class Schema:
         )
         object.__setattr__(self, "bins", _bins(self.bins, problems))
         object.__setattr__(self, "kinds", _kinds(self.kinds, problems))
+        if isinstance(self.minimum_cell, Mapping):
+            object.__setattr__(self, "minimum_cell", _cell(self.minimum_cell, problems))
         item = getattr(self.positive, "item", None)
         if callable(item):  # a NumPy scalar, which no document can hold
             object.__setattr__(self, "positive", item())
@@ -107,11 +109,6 @@ class Schema:
         if not data.get("target"):
             problems.append(Problem("schema.target", "is missing", "Name the column that the model predicts."))
         settings = {key: value for key, value in data.items() if key in known and value is not None}
-        cell = settings.pop("minimum_cell", None)
-        if isinstance(cell, MinimumCell):
-            settings["minimum_cell"] = cell
-        elif cell is not None:
-            settings["minimum_cell"] = _cell(cell, problems)
         if problems:
             raise StudyError(problems)
         return cls(**settings)
@@ -197,8 +194,8 @@ def _kinds(given: object, problems: list[Problem]) -> dict[str, str]:
     return dict(given)
 
 
-def _cell(given: object, problems: list[Problem]) -> MinimumCell:
-    if not isinstance(given, Mapping) or not set(given) <= {"rows", "events"}:
+def _cell(given: Mapping[str, Any], problems: list[Problem]) -> MinimumCell:
+    if not set(given) <= {"rows", "events"}:
         problems.append(Problem("schema.minimum_cell", "has settings that are unknown", "Write {rows: 100, events: 20}."))
         return MinimumCell()
     return MinimumCell(**given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,7 +93,7 @@ class Study:
         self._subjects = _subject_codes(arrows, frames, schema.subject, problems, notes)
         check_sizes(frames, target.codes, self._subjects, schema, target.task, problems)
         compared = [name for name in (*columns.features, schema.target) if name in columns.kinds]
-        self.contamination = check_contamination(frames, compared, self._subjects, schema.subject, problems)
+        self.contamination = check_contamination(frames, compared, self._subjects, schema.subject, problems, notes)
         digests = {} if problems else {role: arrow_digest(arrow, key=digest_key) for role, arrow in arrows.items()}
         check_same_tables(digests, problems, notes)
         if problems:
@@ -105,9 +104,9 @@ class Study:
         self.notes = tuple(notes)
         self.schema = _resolved(schema, columns, target, bins)
         self.classes, self._targets = target.classes, target.codes
-        self.tables = MappingProxyType(
-            {role: _table(role, arrow, frames[role], digests[role], self._subjects.get(role)) for role, arrow in arrows.items()}
-        )
+        self.tables = {
+            role: _table(role, arrow, frames[role], digests[role], self._subjects.get(role)) for role, arrow in arrows.items()
+        }
 
     @classmethod
     def from_file(cls, path: str | Path, *, digest_key: bytes | None = None) -> Study:
@@ -129,7 +128,7 @@ class Study:
     def target(self, role: str) -> NDArray[Any]:
         """(n,) binary: int64, 1 = positive; multiclass: int64 position in `classes`; regression: float64.
 
-        Rows of reference and production may lack an outcome: -1 there (NaN in a regression). Raises InputError without the column.
+        Rows of reference and production may lack an outcome: -1 there, NaN in a regression. Raises InputError if it has none.
         """
         self.frame(role)
         if role not in self._targets:
@@ -170,8 +169,9 @@ class Study:
             "maximum_groups": schema.maximum_groups,
             "contamination": {
                 "subjects": self.contamination.subjects,
-                "identical_rows": self.contamination.twins,
-                "identical_rows_by_chance": self.contamination.expected,
+                "rows": self.contamination.rows,
+                "distinct_rows": self.contamination.distinct,
+                "distinct_rows_by_chance": self.contamination.by_chance,
             },
             "notes": list(self.notes),
         }
