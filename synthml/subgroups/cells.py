@@ -5,7 +5,8 @@ real-trained decision (2 x 2 x 2 = 8 per group). Resampling n rows with replacem
 multinomial draw over the cells, so the draw is exact and its cost does not depend on n. With several rows a subject, subjects are
 drawn: those with equal cell counts are exchangeable, so it is one multinomial over the distinct count vectors ("signatures").
 
-Efron & Tibshirani 1993, chapters 6 and 8 (ISBN 0412042312); by subject: Field & Welsh 2007 (doi 10.1111/j.1467-9868.2007.00593.x).
+Efron & Tibshirani 1993, chapters 6 and 8 (ISBN 0412042312); by subject: Field & Welsh 2007 (doi
+10.1111/j.1467-9868.2007.00593.x).
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Cells:
 
 
 def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
 
 
 def draw_cells(
@@ -107,7 +108,7 @@ def draw_cells(
     replicates: int = 1000,
     rng: np.random.Generator,
 ) -> Cells:
-    """Count the joint cells (n,) of every group (n,) and redraw them `replicates` times, by subject when `clusters` (n,) is given.
+    """Count the joint cells (n,) of every group (n,) and redraw them `replicates` times, by subject with `clusters` (n,).
 
     Memory: replicates * n_groups * 64 bytes for the result, and about 64 MB while subjects are drawn.
     """
@@ -144,9 +145,7 @@ def _draw_subjects(
     return draws
 
 
-def _signatures(
-    place: NDArray[np.int64], size: int, clusters: NDArray[np.int64]
-) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
+def _signatures(place: NDArray[np.int64], size: int, clusters: NDArray[np.int64]) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
     """The distinct vectors of cell counts (kinds, size), and which one each subject has (subjects,)."""
     _, subject = np.unique(clusters, return_inverse=True)
     pairs, count = np.unique(subject * size + place, return_counts=True)

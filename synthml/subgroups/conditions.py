@@ -1,8 +1,8 @@
 """Conditions that a slice of rows may be described by: `age >= 65`, `plan = free`, `income is missing`.
 
 Cut points are quantiles rounded to two digits of the column's spread, and the outer bins are open, so that no label repeats the
-value of one patient; a value or category stands in a label only when the minimum cell of rows carries it. Categories below that are
-read as `(rare)` together.
+value of one patient; a value or category stands in a label only when the minimum cell of rows carries it. Categories below
+that are read as `(rare)` together.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Condition:
 
 
 def conditions(study: Study, members: Iterable[Members], *, minimum_rows: int) -> list[Condition]:
-    """Every condition on the holdout's features and sensitive columns that holds for at least `minimum_rows` rows, but not for all."""
+    """Every condition on the holdout's features and sensitive columns that `minimum_rows` rows or more meet, but not all."""
     found: list[Condition] = []
     single = {member.grouping.columns[0]: member for member in members if len(member.grouping.columns) == 1}
     for column, member in single.items():
@@ -54,7 +54,9 @@ def conditions(study: Study, members: Iterable[Members], *, minimum_rows: int) -
         if column in single:
             continue
         kind = study.schema.kinds.get(column)
-        found += [Condition(column, text, rows) for text, rows in _of_column(column, features[column].to_numpy(), kind, minimum_rows)]
+        found += [
+            Condition(column, text, rows) for text, rows in _of_column(column, features[column].to_numpy(), kind, minimum_rows)
+        ]
     n = len(features)
     return [condition for condition in found if minimum_rows <= int(condition.rows.sum()) < n]
 

@@ -89,7 +89,9 @@ def _unseen(grouping: Grouping, elsewhere: Iterable[tuple[Grouping, NDArray[np.i
     found: dict[Labels, None] = {}
     for other, subjects in elsewhere:
         counts = people_in(other.codes, len(other.labels), subjects)
-        found.update({labels: None for labels, count in zip(other.labels, counts, strict=True) if labels not in seen and count >= FEWEST})
+        found.update(
+            {labels: None for labels, count in zip(other.labels, counts, strict=True) if labels not in seen and count >= FEWEST}
+        )
     return list(found)
 
 

@@ -8,7 +8,8 @@ doi 10.1145/3448016.3457323), and a second condition must raise that score.
 The `sliceline` package (0.3.0, BSD-3-Clause, maintained, light pins) was measured first: it needs errors >= 0, so that a
 difference of two models is refused in silence, and took 9.4 s and 3.1 GB on 100,000 x 18 against 0.5 s here; it tests nothing.
 
-Slices overlap, so exact sizes would give small remainders away: rows are told to the nearest minimum cell, figures to four digits.
+Slices overlap, so exact sizes would give small remainders away: rows are told to the nearest minimum cell, figures to four
+digits.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from synthml.metrics.outcome import Outcome
     from synthml.study import Study
     from synthml.study.schema import MinimumCell
-    from synthml.subgroups.conditions import Condition
     from synthml.subgroups.naming import Members
 
 __all__ = ["row_errors", "worst_slices"]
@@ -52,7 +52,7 @@ def row_errors(outcome: Outcome) -> NDArray[np.float64]:
         probability = np.where(truth == 1, outcome.score, 1 - outcome.score)
     else:
         probability = outcome.score[np.arange(outcome.n), truth]
-    return -np.log(np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY))
+    return np.asarray(-np.log(np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)))
 
 
 def worst_slices(
@@ -66,11 +66,10 @@ def worst_slices(
 ) -> tuple[dict[str, Any], ...]:
     """The table "slices": at most `tested` rows, the worst first; none when the holdout is too small to search.
 
-    slice: its conditions in words. n: rows of the testing half, to the nearest minimum cell. measure: log_loss or squared_error. tstr,
-    trtr: mean error. against: "trtr", or "everyone" when no real-trained model is there. difference, low, high: mean error minus that
-    of `against`, simultaneous over the slices tested. everyone: on all
-    rows of that half, the same difference (against everyone: the mean error). confirmed: low > 0.
-    searched: slices looked at; tested: slices that share the error probability.
+    slice: its conditions in words. n: rows of the testing half, to the nearest minimum cell. measure: log_loss or squared_error.
+    tstr, trtr: mean error. against: "trtr", or "everyone" when no real-trained model is there. difference, low, high: mean error
+    minus that of `against`, simultaneous over the slices tested. everyone: on all rows of that half, the same difference (against
+    everyone: the mean error). confirmed: low > 0. searched: slices looked at; tested: slices that share the error probability.
     """
     tstr = outcomes["tstr"]
     error = row_errors(tstr)
@@ -92,10 +91,10 @@ def worst_slices(
         tested,
     )
     half = _Half(~searching, error, real, events, tstr.clusters, minimum)
-    supported = [slice_ for slice_ in found if half.supports(holds[list(slice_)].all(axis=0))]
+    supported = [slice_ for slice_ in found if half.supports(_meeting(holds, slice_))]
     rows = []
     for slice_ in supported:
-        figures = half.figures(holds[list(slice_)].all(axis=0), 1 - (1 - confidence) / len(supported))
+        figures = half.figures(_meeting(holds, slice_), 1 - (1 - confidence) / len(supported))
         rows.append(
             {
                 "slice": " and ".join(candidates[i].text for i in slice_),
@@ -108,6 +107,11 @@ def worst_slices(
             }
         )
     return tuple(sorted(rows, key=lambda row: -row["low"]))
+
+
+def _meeting(holds: NDArray[np.bool_], slice_: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(rows,) where every condition of a slice holds."""
+    return np.asarray(holds[list(slice_)].all(axis=0))
 
 
 def _random_half(n: int, clusters: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -156,7 +160,7 @@ def _search(
     for at in np.argsort(-scores, kind="stable"):
         if len(chosen) == wanted:
             break
-        rows = holds[list(slices[at])].all(axis=0)
+        rows = _meeting(holds, slices[at])
         if difference[rows].mean() > mean and told[rows].mean() <= _TOLD:
             chosen.append(slices[at])
             told |= rows

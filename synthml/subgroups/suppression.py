@@ -1,14 +1,14 @@
 """Which groups are withheld, so that no small group can be read off or worked out.
 
-Primary: a group with fewer than `minimum_cell.rows` rows, or, when the outcome is binary, fewer than `minimum_cell.events` rows of
-either class, or fewer than ten subjects. Its figures, rows and events stand nowhere.
+Primary: a group with fewer than `minimum_cell.rows` rows, or, when the outcome is binary, fewer than `minimum_cell.events` rows
+of either class, or fewer than ten subjects. Its figures, rows and events stand nowhere.
 
 Complementary: what is published adds up. The rows of all groups of a column are the holdout's rows; the cells of an intersection
 add up to each group of the columns it is made of. So further groups are withheld, the smallest first, until in every such sum at
-least two groups are withheld that together hold the minimum *beyond what a reader already knows of them* (of a complementary one: that
-it reaches the minimum). Intersections link the sums, and a chain of sums can pin down a group that each sum alone hides:
-for them linear programs find the narrowest range that a reader could work out for each withheld group, and groups are withheld until no
-range is narrower than the minimum (the audit of Fischetti & Salazar 2001, doi 10.1287/mnsc.47.7.1008.9837).
+least two groups are withheld that together hold the minimum *beyond what a reader already knows of them* (of a complementary
+one: that it reaches the minimum). Intersections link the sums, and a chain of sums can pin down a group that each sum alone
+hides: for them linear programs find the narrowest range that a reader could work out for each withheld group, and groups are
+withheld until no range is narrower than the minimum (the audit of Fischetti & Salazar 2001, doi 10.1287/mnsc.47.7.1008.9837).
 
 Everything is deterministic: ties go to the group that comes first.
 """
@@ -107,12 +107,15 @@ def relations(members: Sequence[Members], total: NDArray[np.int64]) -> list[Rela
                 for group, labels in enumerate(member.grouping.labels):
                     key = tuple((column, label) for column, label in labels if column in shared)
                     sums.setdefault(tuple(sorted(key)), []).append((int(start[at]) + group, sign))
-            found += [Relation(*np.array(terms, dtype=np.int64).T, nothing) for terms in sums.values()]
+            found += [
+                Relation(np.array([cell for cell, _ in terms]), np.array([sign for _, sign in terms]), nothing)
+                for terms in sums.values()
+            ]
     return found
 
 
 def withhold(members: Sequence[Members], truth: NDArray[np.int64] | None, minimum: MinimumCell) -> Withholding:
-    """Decide which groups of which grouping are withheld. truth (n,) 0/1 of the same rows when the outcome is binary, else None."""
+    """Decide which groups of which grouping are withheld. truth (n,) 0/1 of the rows when binary, else None."""
     counts = counts_of(members, truth)
     people = np.concatenate([member.people for member in members]) if members else np.zeros(0, dtype=np.int64)
     rows = counts.sum(axis=1)
@@ -124,7 +127,8 @@ def withhold(members: Sequence[Members], truth: NDArray[np.int64] | None, minimu
     while state.close_sums() or state.close_chains():
         pass
     flags: list[Withheld | None] = [
-        Withheld.SMALL if s else Withheld.COMPLEMENTARY if c else None for s, c in zip(state.small, state.complementary, strict=True)
+        Withheld.SMALL if s else Withheld.COMPLEMENTARY if c else None
+        for s, c in zip(state.small, state.complementary, strict=True)
     ]
     start = np.cumsum([0, *(len(member.grouping.labels) for member in members)])
     blocks = tuple(tuple(flags[start[i] : start[i + 1]]) for i in range(len(members)))
@@ -185,10 +189,7 @@ class _State:
         hidden = np.flatnonzero(self.hidden)
         if not linked or hidden.size == 0:
             return False
-        for cell in self.too_narrow():
-            if self.hide_smallest(self._near(cell)):
-                return True
-        return False
+        return any(self.hide_smallest(self._near(cell)) for cell in self.too_narrow())
 
     def _near(self, cell: int) -> list[int]:
         """The cells that share a sum with this one; sums further off are added until a cell is still shown, or none is left."""
@@ -207,7 +208,14 @@ class _State:
         narrow: set[int] = set()
         for kind, width in wanted:
             ranges = feasible_ranges(
-                self.counts, self.hidden, self.known_least(), self.complementary, self.minimum.rows, self.relations, kind, enough=width
+                self.counts,
+                self.hidden,
+                self.known_least(),
+                self.complementary,
+                self.minimum.rows,
+                self.relations,
+                kind,
+                enough=width,
             )
             narrow.update(cell for cell, (low, high) in ranges.items() if high - low < width - _SLACK)
         return sorted(narrow)
@@ -226,13 +234,17 @@ def feasible_ranges(
 ) -> dict[int, tuple[float, float]]:
     """What a reader who knows every sum could work out about each withheld cell: cell -> (least, most) of a count.
 
-    counts (cells, kinds), hidden (cells,), least (cells, kinds) lower limits known of withheld cells, complementary (cells,): those
-    known to reach `minimum_rows`. kind: "rows", "without" or "with" the event. A range that is `enough` wide is not widened further.
+    counts (cells, kinds), hidden (cells,), least (cells, kinds) lower limits known of withheld cells, complementary (cells,):
+    those known to reach `minimum_rows`. kind: "rows", "without" or "with" the event. A range `enough` wide is not widened
+    further.
     """
     cells = np.flatnonzero(hidden)
     kinds = counts.shape[1]
     place = {int(cell): i for i, cell in enumerate(cells)}
-    rows_at, columns_at, signs, right = [], [], [], []
+    rows_at: list[NDArray[np.int64]] = []
+    columns_at: list[NDArray[np.int64]] = []
+    signs: list[NDArray[np.int64]] = []
+    right: list[int] = []
     for relation in sums:
         unknown = hidden[relation.cells]
         if not unknown.any():
@@ -243,7 +255,7 @@ def feasible_ranges(
             rows_at.append(np.full(at.size, len(right)))
             columns_at.append(at)
             signs.append(relation.signs[unknown])
-            right.append(relation.total[k] - known[k])
+            right.append(int(relation.total[k] - known[k]))
     reach = np.flatnonzero(complementary[cells])
     at_least = np.zeros((reach.size, cells.size * kinds))
     for i, cell in enumerate(reach):

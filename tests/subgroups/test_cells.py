@@ -40,7 +40,12 @@ def test_point_estimates_are_those_of_fairlearn():
     truth, tstr, _, group = rows(3000, 5, seed=1)
     cells = draw_cells(joint_cells(truth, tstr), group, 5, replicates=1, rng=np.random.default_rng(0))
     theirs = MetricFrame(
-        metrics={"accuracy": accuracy_score, "sensitivity": recall_score, "ppv": precision_score, "selection_rate": selection_rate},
+        metrics={
+            "accuracy": accuracy_score,
+            "sensitivity": recall_score,
+            "ppv": precision_score,
+            "selection_rate": selection_rate,
+        },
         y_true=truth,
         y_pred=tstr,
         sensitive_features=group,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,7 +27,9 @@ def members(*groupings: Grouping, people: np.ndarray | None = None) -> list[Memb
 def table(sizes: list[int], events: list[int]) -> tuple[Grouping, np.ndarray]:
     """Rows of groups with these sizes and events."""
     codes = np.repeat(np.arange(len(sizes)), sizes)
-    truth = np.concatenate([np.r_[np.ones(e, dtype=np.int64), np.zeros(n - e, dtype=np.int64)] for n, e in zip(sizes, events, strict=True)])
+    truth = np.concatenate(
+        [np.r_[np.ones(e, dtype=np.int64), np.zeros(n - e, dtype=np.int64)] for n, e in zip(sizes, events, strict=True)]
+    )
     return grouping("g", codes), truth
 
 
@@ -41,7 +42,11 @@ def flags(withholding: Withholding, at: int = 0) -> str:
     [
         ([500, 400, 300], [100, 100, 100], "..."),  # nothing is small
         ([500, 400, 99], [100, 100, 40], ".cs"),  # one small group: the next smallest hides it
-        ([500, 400, 300, 60, 60], [100, 100, 100, 30, 30], "...ss"),  # two small ones hide each other: together they hold the minimum
+        (
+            [500, 400, 300, 60, 60],
+            [100, 100, 100, 30, 30],
+            "...ss",
+        ),  # two small ones hide each other: together they hold the minimum
         ([500, 400, 300, 30, 30], [100, 100, 100, 20, 10], "..css"),  # two very small ones do not
         ([500, 110, 3], [100, 60, 1], "ccs"),  # 110 rows known to be at least 100 hide nothing, so the next is withheld too
         ([500, 400, 300], [100, 100, 19], ".cs"),  # too few events
@@ -83,7 +88,9 @@ def test_a_margin_is_withheld_with_its_cells_open_only_when_nothing_follows():
     first, second = grouping("a", a), grouping("b", b)
     found = withhold(members(first, second, cross([first, second])), truth, MINIMUM)
     assert flags(found) == ".cs"
-    of_second_group = [why for why, labels in zip(found.by_grouping[2], cross([first, second]).labels, strict=True) if labels[0][1] == "a1"]
+    of_second_group = [
+        why for why, labels in zip(found.by_grouping[2], cross([first, second]).labels, strict=True) if labels[0][1] == "a1"
+    ]
     assert any(why is not None for why in of_second_group)
 
 
@@ -121,7 +128,9 @@ def _attack(found: Withholding, groups: list[Members], truth: np.ndarray | None,
     for cell in cells:
         ends = []
         for sign in (1, -1):
-            solved = linprog(sign * cell, A_eq=np.array(equal), b_eq=right, A_ub=np.array(below) if below else None, b_ub=bound or None)
+            solved = linprog(
+                sign * cell, A_eq=np.array(equal), b_eq=right, A_ub=np.array(below) if below else None, b_ub=bound or None
+            )
             assert solved.status == 0
             ends.append(sign * solved.fun)
         found_ranges.append((ends[0], ends[1]))
@@ -143,7 +152,11 @@ def test_no_withheld_count_can_be_pinned_to_within_the_minimum(seed: int, first:
     one, other = (grouping(name, np.unique(codes, return_inverse=True)[1]) for name, codes in (("a", a), ("b", b)))
     groups = members(one, other, cross([one, other]))
     found = withhold(groups, truth, MINIMUM)
-    for weigh, least in ((np.ones(2), MINIMUM.rows), (np.array([0.0, 1.0]), MINIMUM.events), (np.array([1.0, 0.0]), MINIMUM.events)):
+    for weigh, least in (
+        (np.ones(2), MINIMUM.rows),
+        (np.array([0.0, 1.0]), MINIMUM.events),
+        (np.array([1.0, 0.0]), MINIMUM.events),
+    ):
         for low, high in _attack(found, groups, truth, weigh):
             assert high - low >= least - 1e-3
 
