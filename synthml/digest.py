@@ -78,7 +78,10 @@ def arrow_digest(table: pa.Table, *, key: bytes | None = None) -> str:
         raise InputError("the digest key is empty: give at least 16 random bytes, or no key at all")
 
     def one(name: str) -> tuple[str, str]:
-        return name, _column_digest(name, table.column(name))
+        try:
+            return name, _column_digest(name, table.column(name))
+        except pa.ArrowInvalid:
+            raise InputError(f"column '{name}' holds times beyond what microseconds in 64 bits can tell") from None
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:  # hashing releases the interpreter's lock
         columns = sorted(pool.map(one, names))
@@ -235,13 +238,24 @@ def _decimals(column: pa.ChunkedArray) -> tuple[str, Iterator[_Piece]]:
     return "decimal", (_texts(text(run), pa.large_string()) for run in _runs(column))
 
 
+def _as_decimal128(run: pa.Array) -> pa.Array | None:
+    """With the fewest decimal places that lose nothing, among those that 128 bits can hold; None when there are none."""
+    found = None
+    for scale in range(run.type.scale, -1, -1):
+        try:
+            found = pc.cast(run, pa.decimal128(38, scale))
+        except pa.ArrowInvalid:
+            if found is not None:
+                break
+    return found
+
+
 def _stripped(run: pa.Array) -> tuple[Array, Array, Array | None] | None:
     """(digits as int64, decimal places, nulls) without trailing zeros; None when the digits do not fit in 64 bits."""
-    scale = run.type.scale
-    try:
-        wide = pc.cast(run, pa.decimal128(38, scale))
-    except pa.ArrowInvalid:
+    wide = _as_decimal128(run)
+    if wide is None:
         return None
+    scale = wide.type.scale
     missing = _missing(run)
     words = np.frombuffer(wide.buffers()[1], "<i8", 2 * (len(wide) + wide.offset)).reshape(-1, 2)[wide.offset :]
     digits = words[:, 0].copy()
@@ -288,7 +302,7 @@ def _times(column: pa.ChunkedArray, t: pa.DataType) -> tuple[str, Iterator[_Piec
         if zone is not None:
             run = pc.cast(run, pa.timestamp(run.type.unit, "UTC"))
         target = pa.timestamp(unit, "UTC") if zone is not None else make(unit)
-        return _fixed(pc.cast(run, target, safe=unit == "ns"), pa.int64(), "<i8")
+        return _fixed(pc.cast(run, target), pa.int64(), "<i8")
 
     return tag, (piece(run) for run in _runs(column))
 

@@ -166,17 +166,17 @@ def _typed(text: pa.ChunkedArray, kind: str | None, where: str, problems: list[P
     if kind is None:
         return column_type(text)
     values = _blank_as_null(text)
+    if values.null_count == len(values):
+        return pa.chunked_array([pa.nulls(len(values))])
     found = {"numeric": _numbers, "boolean": _booleans, "datetime": _timestamps}[kind](values, kind)
     if found is not None:
         return found
     bad = ~_fits(values, kind)
-    problems.append(
-        Problem(
-            where,
-            f"{int(bad.sum())} of {len(text)} values are not {kind}, as the schema says (first at row {int(np.argmax(bad))})",
-            f"Mend them, or say {{{where.rpartition('.')[2]}: categorical}} under kinds.",
-        )
-    )
+    name = where.rpartition(".")[2]
+    told = f"{int(bad.sum())} of {len(text)} values are not {kind}, as the schema says (first at row {int(np.argmax(bad))})"
+    if not bad.any():
+        told = "times with and without a zone are mixed, or some lie beyond what 64 bits can tell"
+    problems.append(Problem(where, told, f"Mend them, or say {{{name}: categorical}} under kinds."))
     return text
 
 

@@ -8,7 +8,7 @@ likely as the one at hand. So the pool is dealt anew a hundred times. Counted ar
 different subjects: copies always do, pairs that chance made do so in less than half of the dealings, and rows that everybody
 shares do so in every dealing and add no noise. That takes care of low cardinality, small tables, popular rows and several rows a
 subject alike. More than four standard deviations and five rows above the mean is an error: where no row stands twice otherwise,
-12 copies are enough at a split of 70 to 30.
+15 copies are enough at a split of 70 to 30.
 
 In the same way, rows of the holdout must not be found in the synthetic table more often than rows of the source are: a generator
 that never saw them has no reason to know them better. Here the mean and the variance over all dealings have closed forms

@@ -94,7 +94,7 @@ class Study:
         check_sizes(frames, target.codes, self._subjects, schema, target.task, problems)
         compared = [name for name in (*columns.features, schema.target) if name in columns.kinds]
         self.contamination = check_contamination(frames, compared, self._subjects, schema.subject, problems, notes)
-        digests = {} if problems else {role: arrow_digest(arrow, key=digest_key) for role, arrow in arrows.items()}
+        digests = {} if problems else _digests(arrows, digest_key, problems)
         check_same_tables(digests, problems, notes)
         if problems:
             raise StudyError(problems)
@@ -219,6 +219,16 @@ def _read(given: Mapping[str, object], schema: Schema, problems: Problems) -> di
     if not readings:
         raise StudyError(problems)
     return readings
+
+
+def _digests(arrows: Mapping[str, pa.Table], key: bytes | None, problems: Problems) -> dict[str, str]:
+    digests = {}
+    for role, arrow in arrows.items():
+        try:
+            digests[role] = arrow_digest(arrow, key=key)
+        except InputError as error:
+            problems.add(role, str(error), "The digest tells tables apart in the record; without it nothing can be traced.")
+    return digests
 
 
 def _normalised(role: str, arrow: pa.Table, columns: Columns, problems: Problems) -> pd.DataFrame:
