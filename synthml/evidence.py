@@ -98,6 +98,10 @@ class Dossier:
         """With the time (ISO 8601, UTC, `Z`) and the role of whoever measured: both are captured at the edge, never here."""
         return replace(self, created=created, producer=producer or self.producer)
 
+    def noting(self, *notes: str) -> Dossier:
+        """With further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def with_model(self, digest: str | None, uri: str | None = None, **facts: Any) -> Dossier:
         """With the model that the evidence is about; `facts` are added to what is known of it."""
         model = {**(self.model or {}), **facts, "digest": digest}

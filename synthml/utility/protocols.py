@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from synthml.settings import MeasureSettings
     from synthml.study import Study
 
-__all__ = ["Fitted", "Outcomes", "choose_threshold", "fit", "predict", "run_protocols"]
+__all__ = ["Fitted", "Outcomes", "choose_threshold", "fit", "predict", "run_protocols", "train"]
 
 Progress = Callable[[str], None]
 
