@@ -11,6 +11,8 @@ What a column is, when the schema does not say, is the first of these that holds
     timestamp  ISO 8601 date, or date and time; an offset or Z makes it UTC         01/02/2024 is text
     text       everything else
 
+Space around a number or a date does not count; in a text it does.
+
 A declared kind comes first: `categorical` keeps the text as it stands; `numeric`, `boolean` and `datetime` are taken at their
 word, and a value that is not one is an error.
 """
@@ -42,6 +44,8 @@ NULLS = (  # the spellings that pandas reads as null
 _TRUE = ("true", "True", "TRUE")
 _FALSE = ("false", "False", "FALSE")
 _LEADING_ZERO = r"^[+-]?0[0-9]"
+_HEXADECIMAL = r"[xX]"
+_PADDED = r"^\s|\s$"
 _NUMBER = r"^(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Inf|INF|infinity|Infinity))$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
@@ -75,7 +79,7 @@ def _stop(where: str, path: Path, what: str, remedy: str) -> StudyError:
 def _check_text(path: Path, where: str) -> tuple[str, ...]:
     """One pass over the bytes: UTF-8 to the end, no NUL, a last line that ends."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    done = lines = 0
+    done = lines = quotes = 0
     last = b""
     opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
@@ -96,6 +100,7 @@ def _check_text(path: Path, where: str) -> tuple[str, ...]:
                     ) from None  # fmt: skip
                 done += len(block)
                 lines += block.count(b"\n")
+                quotes += block.count(b'"')
                 last = block[-1:]
             try:
                 decoder.decode(b"", final=True)
@@ -103,9 +108,26 @@ def _check_text(path: Path, where: str) -> tuple[str, ...]:
                 raise _stop(where, path, "ends inside a character", "It was cut off: copy or write it again.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise _stop(where, path, "the gzip file is cut off or damaged", "Copy or write it again.") from None
+    if quotes % 2:
+        _check_quotes(path, where)
     if last not in (b"\n", b"\r"):
         return (f"{where}: the last line of {path.name} has no line end; if the file was cut off, its last value may be short.",)
     return ()
+
+
+def _check_quotes(path: Path, where: str) -> None:
+    """An odd number of quotes: one may stand inside a word, or a quoted field never ends and swallows what follows."""
+    import csv as text
+
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        lines = text.reader(file, strict=True)
+        try:
+            for _ in lines:
+                pass
+        except text.Error as error:
+            if "end of data" in str(error) or "field limit" in str(error):
+                raise _stop(where, path, "ends inside a quoted field", "Close the quote, or copy the file again.") from None
 
 
 def _read_text(path: Path, where: str, delimiter: str) -> pa.Table:
@@ -195,7 +217,9 @@ def column_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _blank_as_null(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A quoted "" among numbers is a null; among texts it stays an empty text."""
+    """As numbers and dates are read: a quoted "" is a null, and space around a value does not count. Texts keep both."""
+    if pc.any(pc.match_substring_regex(text.slice(0, 100), _PADDED)).as_py():
+        text = pc.utf8_trim_whitespace(text)
     blank = pc.equal(text, "")
     return pc.if_else(blank, pa.scalar(None, text.type), text) if pc.any(blank).as_py() else text
 
@@ -205,6 +229,8 @@ def _numbers(values: pa.ChunkedArray, kind: str | None) -> pa.ChunkedArray | Non
         whole = pc.cast(values, pa.int64())
     except pa.ArrowInvalid:
         whole = None
+    if whole is not None and pc.any(pc.match_substring_regex(values, _HEXADECIMAL)).as_py():
+        return None
     if whole is not None and (kind == "numeric" or not pc.any(pc.match_substring_regex(values, _LEADING_ZERO)).as_py()):
         return whole
     try:
