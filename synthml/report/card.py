@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from synthml.errors import InputError
 from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing
-from synthml.report.summary import decision_name, summarise
+from synthml.report.summary import decision_lines, summarise
 from synthml.report.terms import PROTOCOLS, metric_term
 from synthml.report.wording import Label, clean, column_title, count, label, number, plural, prose, spoken
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier
-    from synthml.policy.verdict import Decision, Verdict
+    from synthml.policy.verdict import Verdict
     from synthml.report.terms import MetricTerm
 
 __all__ = ["markdown_text", "reviewer_card"]
@@ -35,6 +35,7 @@ _ESCAPED = frozenset("*_[]~#{}!")
 _MEANT = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^(\d+)([.)])|^([-+=])")
 _SHORT = 44
+_TOLD_DISPARITIES = ("auroc", "macro_auroc", "r2", "equalized_odds", "selection_rate", "ppv")
 
 
 def markdown_text(text: object, *, cut: int = 200) -> str:
@@ -82,9 +83,9 @@ def reviewer_card(dossier: Dossier, verdict: Verdict | None = None, *, limit: in
         for part in (
             _opening(reading, verdict),
             _headline(reading),
-            _decisions("What stands against it", verdict.failed if verdict else (), reading),
+            _lines("What stands against it", [] if verdict is None else decision_lines(reading, verdict.failed)),
             _groups(reading),
-            _decisions("Not decided", verdict.open if verdict else (), reading),
+            _lines("Not decided", [] if verdict is None else decision_lines(reading, verdict.open)),
             _missing(reading),
             _tables(reading),
             _errors(reading),
@@ -175,14 +176,10 @@ def _bounds(figure: Estimate, metric: MetricTerm) -> str:
     return f"{number(figure.low, digits=metric.digits)} to {number(figure.high, digits=metric.digits)}"
 
 
-def _decisions(title: str, decisions: tuple[Decision, ...], reading: Reading) -> _Part | None:
-    if not decisions:
+def _lines(title: str, lines: list[str]) -> _Part | None:
+    if not lines:
         return None
-    rows = []
-    for d in decisions:
-        needs = "" if d.n_required is None else f"; about {d.n_required:,} rows would decide"
-        name = markdown_text(decision_name(reading, d), cut=90)
-        rows.append(f"- {name}: required {markdown_text(d.required, cut=60)}, found {markdown_text(d.found, cut=60)}{needs}")
+    rows = [f"- {markdown_text(text, cut=260)}" for text in lines]
     return _Part([f"### {title}", ""], rows, "and {n} more in the report", rank=4, least=1, wanted=8)
 
 
@@ -217,7 +214,7 @@ def _groups(reading: Reading) -> _Part | None:
 
 
 def _missing(reading: Reading) -> _Part | None:
-    lines = [f"- {markdown_text(text, cut=180)}" for text in summarise(reading, None).missing]
+    lines = [f"- {markdown_text(text, cut=220)}" for text in summarise(reading, None).missing]
     return _Part(["### Missing", ""], lines, "and {n} more in the report", rank=6, least=1, wanted=6) if lines else None
 
 
@@ -257,7 +254,7 @@ def _disparities(reading: Reading) -> _Part | None:
     rows = []
     for name, figures in reading.family("disparity").items():
         parts = name.split(".")
-        if len(parts) != 4 or parts[2:] != ["tstr", "difference"]:
+        if len(parts) != 4 or parts[2:] != ["tstr", "difference"] or parts[1] not in _TOLD_DISPARITIES:
             continue
         rows += [
             _row(_measure(parts[1]), markdown_text(label(column_title(of), cut=_SHORT)), spoken(figure))

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _EDGE = 6.0
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -128,18 +128,12 @@ class Sheet:
         return sum(len(section.rows) for section in self.sections)
 
 
-def _tick_step(span: float, about: int) -> float:
-    raw = span / max(1, about)
-    power = 10.0 ** math.floor(math.log10(raw))
-    return next(step * power for step in _STEPS if step * power >= raw * 0.999)
-
-
 def _tick_values(low: float, high: float, about: int) -> tuple[list[float], int]:
-    """Round values inside [low, high], and the decimals they need."""
-    step = _tick_step(high - low, about)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) + (
-        1 if abs(step / 10 ** math.floor(math.log10(step)) - 2.5) < 1e-6 else 0
-    )
+    """Round values inside [low, high], about so many, and the decimals they need."""
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = min((step * power for step in _STEPS), key=lambda step: abs(math.log(step / raw)))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)], decimals

@@ -173,7 +173,6 @@ def withheld_sheet(reading: Reading) -> Sheet | None:
 
 
 _MEASURES = {
-    "equalized_odds": "Equalized odds",
     "selection_rate": "Share called positive (demographic parity)",
     "sensitivity": "Sensitivity (equal opportunity)",
 }
@@ -240,7 +239,7 @@ def _disparities(reading: Reading) -> list[Disparity]:
             for of, figure in figures.items():
                 found.setdefault((parts[1], of), {})[parts[3]] = figure
     columns = {column: place for place, column in enumerate(reading.columns)}
-    measures = {name: place for place, name in enumerate((*_LEADING, *METRIC_TERMS))}
+    measures = {name: place for place, name in enumerate(dict.fromkeys((*_LEADING, *METRIC_TERMS)))}
 
     def order(key: tuple[str, str]) -> tuple[int, str, int, str]:
         measure, of = key
@@ -270,7 +269,7 @@ def slice_sheet(reading: Reading) -> Sheet | None:
     found = [row_estimate(row, "difference") for row in rows]
     term = scaled_term(found)
     scale = scale_for(found, include=[0.0])
-    everyone = row_estimate(rows[0], "everyone")
+    everyone = row_estimate(rows[0], "everyone", "", "")
     paired = rows[0].get("against", "trtr") == "trtr"
     columns = (
         Column("Slice", "label"),
@@ -295,8 +294,8 @@ def slice_sheet(reading: Reading) -> Sheet | None:
             Cell.of_label(label(row.get("slice"))),
             Cell(whiskers=whisker("loss", figure, scale)),
             figure_cell(figure, term),
-            figure_cell(row_estimate(row, "tstr"), term),
-            *([figure_cell(row_estimate(row, "trtr"), term)] if paired else []),
+            figure_cell(row_estimate(row, "tstr", "", ""), term),
+            *([figure_cell(row_estimate(row, "trtr", "", ""), term)] if paired else []),
             Cell(count(row.get("n"))),
             Cell("yes" if row.get("confirmed") else "no", tone="" if row.get("confirmed") else "absent"),
         )

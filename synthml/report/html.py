@@ -1,13 +1,17 @@
 """`report_html`: one self-contained file for a model reviewer.
 
-Nothing is fetched, stored or run: no script, no font, no image from elsewhere, and a content security policy in the file that
-forbids them. Equal dossiers give equal bytes. Everything that stood in somebody's table is escaped by the template engine.
+Nothing is fetched or stored: no font, image or script from elsewhere, and a content security policy in the file that forbids
+them and lets only our own few lines of script run (they follow links inside MLflow's sandboxed frame). Equal dossiers give
+equal bytes. Everything that stood in somebody's table is escaped by the template engine.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from synthml.report.charts import Cell, Column, Section, Sheet
@@ -32,6 +36,7 @@ from synthml.report.wording import clean, label, prose, short_digest, spoken
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from synthml.evidence import Dossier
     from synthml.policy.verdict import Decision, Verdict
@@ -85,6 +90,15 @@ def environment() -> Environment:
     )
 
 
+@cache
+def _script() -> tuple[Markup, str]:
+    """The page's own script, and its digest as a content security policy writes it."""
+    from markupsafe import Markup
+
+    text = resources.files("synthml.report").joinpath("templates", "report.js").read_text(encoding="utf-8")
+    return Markup(text), "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
 def _chapters(verdict: Verdict | None, others: tuple[Family, ...]) -> tuple[Chapter, ...]:
     keys = [
         *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
@@ -101,8 +115,11 @@ def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
     blocks, left = figure_blocks(reading)
     facts, empty = generation_facts(reading)
     disparities, further_disparities = disparity_sheets(reading)
+    script, script_digest = _script()
     return {
         "title": _title(reading),
+        "script": script,
+        "script_digest": script_digest,
         "stamp": _stamp(reading),
         "reading": reading,
         "metric": metric,

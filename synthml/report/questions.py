@@ -189,7 +189,7 @@ def _axes(reading: Reading, verdict: Verdict | None) -> Told:
 
 
 def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
-    disclosure = [d for d in verdict.decisions if d.figure.startswith("disclosure.")] if verdict else []
+    disclosure = [d for d in verdict.decisions if d.figure.startswith("disclosure.")] if verdict is not None else []
     if not disclosure:
         return "open", "No disclosure criterion was decided, so none rests on distance.", ""
     resting = [d for d in disclosure if d.outcome == "pass" and d.figure.startswith(_DISTANCES)]
@@ -242,7 +242,7 @@ def _disclosed(reading: Reading, verdict: Verdict | None) -> Told:
 
 
 def _approver(reading: Reading, verdict: Verdict | None) -> Told:
-    decided = [d for d in verdict.decisions if d.id == "approvals"] if verdict else []
+    decided = [d for d in verdict.decisions if d.id == "approvals"] if verdict is not None else []
     if decided:
         return "answered", f"Required: {clean(decided[0].required)}; found: {clean(decided[0].found)}.", "policy"
     when = "" if reading.dossier.created is None else f" The evidence is of {clean(reading.dossier.created)[:10]}."

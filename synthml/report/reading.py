@@ -28,7 +28,7 @@ KIND_TITLES = {
     "bias": "bias from source to synthetic to model",
     "fidelity": "likeness of the synthetic table to its source",
     "quality": "quality of the tables and their labels",
-    "disclosure": "disclosure: attacks on the synthetic table",
+    "disclosure": "disclosure by attacks on the synthetic table",
 }
 _HEADLINES = {"binary": "auroc", "multiclass": "macro_auroc", "regression": "r2"}
 _GUESSED_ORDER = ("auroc", "macro_auroc", "r2", "accuracy", "rmse", "mae")

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Literal
 
 from synthml.report.charts import Whisker, scale_for, whisker
 from synthml.report.reading import KIND_TITLES, margin_text, rows_text, standing
-from synthml.report.wording import clean, count, interval, label, listed, number, plural, prose
+from synthml.report.wording import count, interval, label, listed, number, plural, prose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synthml.estimate import Estimate
     from synthml.policy.verdict import Decision, Verdict
     from synthml.report.reading import Reading
     from synthml.report.terms import MetricTerm
 
-__all__ = ["KeyFigure", "Summary", "decision_name", "summarise"]
+__all__ = ["KeyFigure", "Summary", "decision_lines", "decision_name", "summarise"]
 
 Tone = Literal["pass", "fail", "insufficient", "none"]
 
+_MOST_TOLD = 4
+_TOO_SMALL = "groups are too small to show"
 _WORDS = {"pass": "Pass", "fail": "Fail", "insufficient": "Not enough evidence", "none": "No verdict yet"}
 
 
@@ -62,7 +66,7 @@ def summarise(reading: Reading, verdict: Verdict | None) -> Summary:
         answer=_answer(reading),
         details=tuple(text for text in (_beats_nothing(reading), _groups_line(reading), _weakest_line(reading)) if text),
         figures=_key_figures(reading),
-        against=() if verdict is None else tuple(_decision_line(reading, d) for d in verdict.failed),
+        against=() if verdict is None else tuple(decision_lines(reading, verdict.failed)),
         missing=_missing(reading, verdict),
     )
 
@@ -231,31 +235,57 @@ def _key_loss(reading: Reading, metric: MetricTerm, loss: Estimate) -> KeyFigure
 
 def decision_name(reading: Reading, decision: Decision) -> str:
     """`auroc-loss, for sex: F`."""
-    name = clean(decision.id)[:80]
+    name = prose(decision.id, cut=80)
     if not decision.of or decision.of in ("all", "each", "groups"):
         return name
     return f"{name}, for {reading.group_title(decision.of, cut=60)}"
 
 
-def _decision_line(reading: Reading, decision: Decision) -> str:
-    required, found = prose(decision.required, cut=160), prose(decision.found, cut=160)
-    text = f"{decision_name(reading, decision)}: required {required}, found {found}"
-    if decision.n_required is not None:
-        text += f"; about {decision.n_required:,} rows would decide it"
-    return text + "."
+def decision_lines(reading: Reading, decisions: Iterable[Decision]) -> list[str]:
+    """Decisions in words, those of one criterion in one line."""
+    by_id: dict[tuple[str, str], list[Decision]] = {}
+    for decision in decisions:
+        by_id.setdefault((decision.id, decision.required), []).append(decision)
+    return [_criterion_line(reading, each) for each in by_id.values()]
+
+
+def _criterion_line(reading: Reading, decisions: list[Decision]) -> str:
+    first = decisions[0]
+    required = prose(first.required, cut=160)
+    if not first.figure:
+        return f"{required if '.' in required.split(' ')[0] else _capital(required, '')}: {prose(first.found, cut=160)}."
+    empty = [d for d in decisions if d.n_required is None and d.found in ("insufficient", "inconclusive", "not measured")]
+    told = [d for d in decisions if d not in empty]
+    parts = [f"{_of(reading, d)} found {prose(d.found, cut=120)}{_would_decide(d)}" for d in told[:_MOST_TOLD]]
+    if len(told) > _MOST_TOLD:
+        parts.append(f"{len(told) - _MOST_TOLD} more")
+    if empty:
+        whom = listed([_of(reading, d) for d in empty], most=_MOST_TOLD)
+        parts.append(prose(empty[0].found, cut=60) + ("" if whom == "everyone" else f" for {whom}"))
+    return f"{prose(first.id, cut=80)}, required {required}: {'; '.join(parts)}."
+
+
+def _of(reading: Reading, decision: Decision) -> str:
+    return "everyone" if decision.of in ("", "all", "each", "groups") else reading.group_title(decision.of, cut=60).shown
+
+
+def _would_decide(decision: Decision) -> str:
+    return "" if decision.n_required is None else f", about {decision.n_required:,} rows would decide it"
 
 
 def _missing(reading: Reading, verdict: Verdict | None) -> tuple[str, ...]:
-    lines = [] if verdict is None else [_decision_line(reading, d) for d in verdict.open]
+    lines = [] if verdict is None else decision_lines(reading, verdict.open)
     withheld = [str(label(str(group.name), cut=40)) for group in reading.withheld_groups]
     if withheld:
         lines.append(f"No figures for {listed(withheld, most=5)}: too few rows or events, or withheld to protect a small group.")
     kinds = [KIND_TITLES[kind] for kind in reading.unmeasured_kinds]
     if kinds:
         lines.append(f"Not measured in this evidence: {listed(kinds)}.")
-    lines.extend(_capital(prose(note, cut=300)) for note in reading.dossier.notes)
+    # what could not be shown of a column stands above by name
+    notes = [note for note in reading.dossier.notes if not (withheld and _TOO_SMALL in note)]
+    lines.extend(_capital(prose(note, cut=300)) for note in notes)
     return tuple(dict.fromkeys(lines))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+def _capital(text: str, stop: str = ".") -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else stop)

@@ -100,6 +100,12 @@ _TERMS = (
     ),
     MetricTerm("selection_rate", "Share called positive", "How many of all rows the model calls positive.", "none"),
     MetricTerm(
+        "equalized_odds",
+        "Equalized odds",
+        "The larger of the group differences in sensitivity and in false alarm rate.",
+        "lower",
+    ),
+    MetricTerm(
         "macro_auroc",
         "AUROC (mean over classes)",
         "The AUROC of each class against the rest, averaged. 0.5 is a coin flip, 1 is perfect.",

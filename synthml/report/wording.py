@@ -100,11 +100,11 @@ def column_title(of: str) -> str:
 
 
 def group_label(of: str, *, cut: int = _CUT) -> Label:
-    """`sex:F race:Black` -> `sex: F, race: Black`; `all` -> `Everyone`; anything that is no group stays as it is."""
+    """`sex:F race:Black` -> `sex: F × race: Black`; `all` -> `Everyone`; anything that is no group stays as it is."""
     if of == ALL:
         return Label(EVERYONE)
     pairs = group_pairs(of)
-    return label(of if pairs is None else ", ".join(f"{column}: {value}" for column, value in pairs), cut=cut)
+    return label(of if pairs is None else " × ".join(f"{column}: {value}" for column, value in pairs), cut=cut)
 
 
 def group_pairs(of: str) -> tuple[tuple[str, str], ...] | None:
