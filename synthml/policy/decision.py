@@ -209,7 +209,8 @@ def _matching(criterion: Criterion, dossier: Dossier) -> Iterator[tuple[str, Est
 
 def _held(criterion: Criterion, of: str, figure: Estimate) -> Decision:
     if figure.status != "ok" or figure.value is None:
-        return _decision(criterion, of, "insufficient", figure.status, reason=figure.reason or figure.status)
+        told = figure.reason or figure.status
+        return _decision(criterion, of, "insufficient", told, reason=told)
     low = figure.value if figure.low is None else figure.low
     high = figure.value if figure.high is None else figure.high
     most, least = criterion.at_most, criterion.at_least

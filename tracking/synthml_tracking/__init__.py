@@ -1,8 +1,8 @@
 """synthml_tracking: what was measured, recorded in MLflow. The only code that imports MLflow.
 
-`items` decides, purely, what is logged; `spool` keeps it on local disk until it is; `writer` is the one interpreter that writes it.
-`run` wraps training; `evaluating` measures a model that was logged before; `resuming` finishes what was cut off. `models` saves model
-folders, `scan` looks for rare values in them. `client` is the door to MLflow, `cli` the `synthml` command.
+`items` decides, purely, what is logged; `spool` keeps it on local disk until it is; `writer` is the one interpreter that
+writes it. `run` wraps training; `evaluating` measures a model that was logged before; `resuming` finishes what was cut off.
+`models` saves model folders, `scan` looks for rare values in them. `client` is the door to MLflow, `cli` the `synthml` command.
 
 Names are loaded when they are first used; MLflow is imported by the first call that needs it, with its telemetry switched off.
 """

@@ -13,7 +13,7 @@ from synthml.errors import TrackingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["default_uri", "load_mlflow", "patience", "quiet", "tracking_uri_of"]
+__all__ = ["address", "default_uri", "load_mlflow", "patience", "quiet", "tracking_uri_of"]
 
 # Nothing phones home from a hospital. What the user has set wins.
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -41,6 +41,23 @@ def tracking_uri_of(given: str | None) -> str:
     if given is not None:
         return given
     return str(mlflow.get_tracking_uri()) if mlflow.is_tracking_uri_set() else default_uri()
+
+
+@contextmanager
+def address(uri: str) -> Iterator[None]:
+    """Point MLflow's fluent API, and the embedded registry, at a store; afterwards everything is as the user had set it."""
+    load_mlflow()
+    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
+
+    variable = "MLFLOW_TRACKING_URI"
+    before = os.environ.get(variable)
+    try:
+        with _use_tracking_uri(uri):
+            yield
+    finally:
+        os.environ.pop(variable, None)
+        if before is not None:
+            os.environ[variable] = before
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Measure a model that was logged before, on real rows, and attach the evidence to it.
 
-The evaluator may hold only the real holdout, maybe inside an enclave; the engineer who trained may never have seen it. Evidence is
-added, never overwritten: its file is named by its own digest, and each version of the model gets a tag that names it.
+The evaluator may hold only the real holdout, maybe inside an enclave; the engineer who trained may never have seen it.
+Evidence is added, never overwritten: its file is named by its own digest, and each version of the model gets a tag that names it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
-from synthml.settings import MeasureSettings
 from synthml_tracking import items
-from synthml_tracking.client import load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.clock import now_iso
 from synthml_tracking.spool import Spool
 from synthml_tracking.writer import timestamp, write
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from synthml import Study
     from synthml.evidence import Dossier
+    from synthml.settings import MeasureSettings
 
 __all__ = ["evaluate"]
 
@@ -38,25 +38,26 @@ def evaluate(
 ) -> Dossier:
     """Measure `model_uri` (models:/NAME/1, models:/NAME@alias, models:/m-..., runs:/ID/model) on the study's holdout.
 
-    With a source table, and a model that can be trained again, TRTR and the loss are measured too. The decision threshold is the one that
-    was chosen at training time. Raises InputError when model and study do not fit, TrackingError when the server fails.
+    With a source table, and a model that can be trained again, TRTR and the loss are measured too. The decision threshold is
+    the one that was chosen at training time. Raises InputError when model and study do not fit, TrackingError when the server
+    fails.
     """
     if "holdout" not in study.roles:
         raise InputError("the study has no holdout table: a model is measured on real rows that it has not seen")
     from synthml import measure
     from synthml.utility.preparation import is_estimator
     from synthml_tracking.models import load_predictor
-    from synthml_tracking.run import _address, _without_autolog
+    from synthml_tracking.run import without_autolog
 
     uri = tracking_uri_of(tracking_uri)
-    with _address(uri):
+    with address(uri):
         progress("loading the logged model")
         with patience("loading the model"):
             found = _find(model_uri, uri)
             predictor, noted, digest = load_predictor(f"models:/{found['model_id']}")
     _check_fit(study, noted)
     threshold = noted.get("threshold") if study.schema.task == "binary" else None
-    with _without_autolog():
+    with without_autolog():
         dossier = measure(
             study,
             model=predictor if is_estimator(predictor) else None,

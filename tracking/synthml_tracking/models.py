@@ -1,9 +1,10 @@
 """The model folder: saved on local disk first, so that its digest is known before anything is recorded.
 
-No input example (it would be real rows), an explicit signature and pinned requirements (inferring them takes seconds). A bare XGBoost model is
-saved in XGBoost's own format; every other scikit-learn style estimator as a cloudpickle: skops, the store's default, refuses XGBoost,
-forests and gradient boosting unless trusted types are named, and reads that list from the artifact itself, so it draws no line that a
-gate could rely on. The line is the digest. A plain function is saved as an MLflow Python model.
+No input example (it would be real rows), an explicit signature and pinned requirements (inferring them takes seconds). A bare
+XGBoost model is saved in XGBoost's own format; every other scikit-learn style estimator as a cloudpickle: skops, the store's
+default, refuses XGBoost, forests and gradient boosting unless trusted types are named, and reads that list from the artifact
+itself, so it draws no line that a gate could rely on. The line is the digest. A plain function is saved as an MLflow Python
+model.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _function_model(function: Any) -> Any:
     class FunctionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         """A function of a feature table, as an MLflow model."""
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
             return function(model_input)
 
     return FunctionModel()
@@ -98,9 +99,7 @@ def _parts(estimator: Any) -> Iterator[Any]:
     yield estimator
     if hasattr(estimator, "get_params") and not isinstance(estimator, type):
         for value in estimator.get_params(deep=True).values():
-            if hasattr(value, "get_params") and not isinstance(value, type):
-                yield value
-            elif hasattr(value, "func"):
+            if (hasattr(value, "get_params") and not isinstance(value, type)) or hasattr(value, "func"):
                 yield value
 
 

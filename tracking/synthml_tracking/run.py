@@ -1,11 +1,12 @@
 """Wrapped training: `start_run`, `fit`, and what happens at the end.
 
 Inside the block an MLflow run is active, so the user's own calls and autolog land in it. `fit` trains on the synthetic rows and
-measures on the real ones, on this machine, with no call to the server. Leaving the block writes everything to a local spool and then
-records it. A server that cannot be reached when the block is entered is told at once, before anything is measured; one that fails
-later costs nothing that was measured: `synthml resume SPOOL` finishes the run.
+measures on the real ones, on this machine, with no call to the server. Leaving the block writes everything to a local spool
+and then records it. A server that cannot be reached when the block is entered is told at once, before anything is measured;
+one that fails later costs nothing that was measured: `synthml resume SPOOL` finishes the run.
 
-Nothing of MLflow's global state is different afterwards: tracking address, experiment and the stack of active runs are as they were.
+Nothing of MLflow's global state is different afterwards: tracking address, experiment and the stack of active runs are as they
+were.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
 from synthml_tracking import items
-from synthml_tracking.client import load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.clock import now
 from synthml_tracking.spool import Spool
 from synthml_tracking.writer import Recorded, timestamp, write
@@ -54,19 +55,19 @@ def start_run(
 ) -> Iterator[Run]:
     """An MLflow run that proves the model trained in it.
 
-    experiment: default is the user's active experiment, else "synthml". tracking_uri: default is what the user has set in MLflow, else
-    sqlite:///mlflow.db in the working folder. policy: of the verdict in report and card. strict: refuse to log a model file that holds
-    rare values of a table. Inside an active run it becomes a nested one.
+    experiment: default is the user's active experiment, else "synthml". tracking_uri: default is what the user has set in MLflow,
+    else sqlite:///mlflow.db in the working folder. policy: of the verdict in report and card. strict: refuse to log a model file
+    that holds rare values of a table. Inside an active run it becomes a nested one.
 
-    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured; an exception of the block itself
-    marks the run FAILED, records what is known, and goes on.
+    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured; an exception of the block
+    itself marks the run FAILED, records what is known, and goes on.
     """
     from synthml import Policy as PolicyFile
 
     mlflow = load_mlflow()
     chosen = policy if not isinstance(policy, str) else PolicyFile.load(policy)
     uri = tracking_uri_of(tracking_uri)
-    with _address(uri):
+    with address(uri):
         with patience("starting the run"):
             experiment_id = _experiment(uri, experiment)
             active = mlflow.start_run(
@@ -84,25 +85,6 @@ def start_run(
             run._finish()
         finally:
             _leave(run.run_id)
-
-
-@contextmanager
-def _address(uri: str) -> Iterator[None]:
-    """Point MLflow's fluent API at the store, and back."""
-    mlflow = load_mlflow()
-    variable = "MLFLOW_TRACKING_URI"
-    was_set, before, environment = mlflow.is_tracking_uri_set(), mlflow.get_tracking_uri(), os.environ.get(variable)
-    if was_set and before == uri:
-        yield
-        return
-    mlflow.set_tracking_uri(uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before if was_set else "")
-        os.environ.pop(variable, None)
-        if environment is not None:
-            os.environ[variable] = environment
 
 
 def _experiment(uri: str, name: str | None) -> str:
@@ -129,13 +111,11 @@ def _experiment(uri: str, name: str | None) -> str:
 
 def _leave(run_id: str) -> None:
     """Take the run off MLflow's stack of active runs; its status was written already."""
-    mlflow = load_mlflow()
     from mlflow.tracking import fluent
 
     stack = fluent._active_run_stack.get()
     if any(run.info.run_id == run_id for run in stack):
         fluent._active_run_stack.set([run for run in stack if run.info.run_id != run_id])
-    del mlflow
 
 
 class Run:
@@ -183,8 +163,8 @@ class Run:
     def fit(self, model: Any) -> Any:
         """Train on the synthetic rows, measure on the real ones; returns the trained predictor.
 
-        model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor; it is trained several times:
-        for the threshold, and on the real rows for comparison (those models are thrown away).
+        model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor; it is trained several
+        times: for the threshold, and on the real rows for comparison (those models are thrown away).
         """
         from synthml import decide, measure
         from synthml.utility.protocols import fit, train
@@ -199,7 +179,7 @@ class Run:
         self._progress("training on the synthetic rows")
         X, y = study.features("synthetic"), study.target("synthetic")
         predictor = train(model, X, y, seed=seed, rare_below=settings.rare_below)
-        with _without_autolog():
+        with without_autolog():
             self._progress("choosing the threshold on training rows")
             fitted = fit(study, model, ("synthetic",), seed=seed, settings=settings, fitted=predictor)
             dossier = measure(
@@ -325,7 +305,7 @@ class Run:
 
 
 @contextmanager
-def _without_autolog() -> Iterator[None]:
+def without_autolog() -> Iterator[None]:
     """Models that are trained for comparison alone must not be logged, whatever autolog the user has switched on."""
     load_mlflow()
     from mlflow.utils.autologging_utils import disable_autologging

@@ -1,9 +1,9 @@
 """Does a file that is about to be logged hold a rare value of the tables?
 
 Encoders keep category values, nearest-neighbour models keep rows: a model file can carry what no report would. Before anything is
-logged, every file is searched for values that stand in fewer rows than `rare_below`: labels as UTF-8, UTF-16 and JSON text; numbers
-as decimal text and as the bytes of a 64-bit float, when they are so particular that chance would not put them there. Archives are
-opened. What is reported is the column, how many of its rare values were found, and the file; never a value.
+logged, every file is searched for values that stand in fewer rows than `rare_below`: labels as UTF-8, UTF-16 and JSON text;
+numbers as decimal text and as the bytes of a 64-bit float, when they are so particular that chance would not put them there.
+Archives are opened. What is reported is the column, how many of its rare values were found, and the file; never a value.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Finding:
 def rare_values(study: Study, rare_below: int) -> dict[tuple[str, str], list[bytes]]:
     """(role, column) -> the byte strings that would give a rare value away.
 
-    Labels of fewer than five characters and numbers of fewer than seven significant digits are no evidence of anything: they stand
-    in every file by chance.
+    Labels of fewer than five characters and numbers of fewer than seven significant digits are no evidence of anything: they
+    stand in every file by chance.
     """
     found: dict[tuple[str, str], list[bytes]] = {}
     for role in study.roles:

@@ -1,8 +1,8 @@
 """The one interpreter of a plan: it writes to MLflow what a spool holds, in the order that keeps a run fast and linked.
 
-inputs -> model -> figures, parameters and tags -> artifacts -> end of run -> version. Each step is noted in the spool's journal once the
-store has confirmed it. A step that is written again after a cut looks first for what is there already, so that resuming adds
-nothing twice; the first time it does not look, which keeps the calls few.
+inputs -> model -> figures, parameters and tags -> artifacts -> end of run -> version. Each step is noted in the spool's
+journal once the store has confirmed it. A step that is written again after a cut looks first for what is there already, so
+that resuming adds nothing twice; the first time it does not look, which keeps the calls few.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synthml_tracking.client import load_mlflow, patience
+from synthml_tracking.client import address, load_mlflow, patience
 from synthml_tracking.items import short_digest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write(spool: Spool, *, again: bool = False, observer: Observer = lambda _: N
     observer: called with `before <step>` and `after <step>`. Raises TrackingError, which names the spool, on any failure.
     """
     plan = spool.plan
-    with patience("recording", spool=str(spool.folder)):
+    with patience("recording", spool=str(spool.folder)), address(plan["tracking_uri"]):
         client = load_mlflow().MlflowClient(tracking_uri=plan["tracking_uri"], registry_uri=plan.get("registry_uri"))
         writing = _Writing(client, spool, plan, spool.done(), again)
         for name, step in writing.steps():
