@@ -26,8 +26,8 @@ _LONG_TEXT = 200
 _LONG_LIST = 32
 _DEEP = 4
 _SEEDS = ("random_state", "seed")
-_LIBRARIES = {  # top package -> distribution, where their names differ
-    "mostlyai": ("mostlyai-engine", "mostlyai"),
+_LIBRARIES = {  # start of a module's name -> distributions to look for, where their names differ
+    "mostlyai.engine": ("mostlyai-engine", "mostlyai"),
     "ydata_synthetic": ("ydata-synthetic",),
     "snsynth": ("smartnoise-synth",),
     "be_great": ("be-great",),
@@ -173,12 +173,14 @@ def _library(module: str) -> tuple[str | None, str | None]:
     package = module.partition(".")[0]
     if package in ("__main__", "builtins"):
         return None, None
-    for name in _LIBRARIES.get(package, (package, package.replace("_", "-"))):
+    known = (names for start, names in _LIBRARIES.items() if f"{module}.".startswith(f"{start}."))
+    names = next(known, (package, package.replace("_", "-")))
+    for name in names:
         try:
             return name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return package, None
+    return names[0], None
 
 
 def _privacy(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -259,18 +259,16 @@ def _harmless(key: str, value: object) -> bool:
 
 def _problems(error: ValidationError) -> list[Problem]:
     """Pydantic's findings in our words, one per place: its own messages repeat the input."""
-    found: dict[str, list[str]] = {}
+    expected: dict[str, list[str]] = {}
     for item in error.errors(include_url=False, include_input=False, include_context=False):
-        steps = [str(step) for step in item["loc"] if not (isinstance(step, str) and not step.isidentifier())]
-        steps = [step for step in steps if step not in ("str", "int", "float", "Limitations")]
-        found.setdefault(".".join(["generation", *steps]), []).append(
-            item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-        )
+        branches = ("str", "int", "float", "Limitations")  # of a union, which pydantic names in the path
+        steps = [str(step) for step in item["loc"] if str(step) not in branches and not (isinstance(step, str) and "[" in step)]
+        told = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        expected.setdefault(".".join(["generation", *steps]), []).append("" if item["type"] == "missing" else told)
+    remedy = "See the fields of the generation record."
     return [
         Problem(
-            where,
-            f"has the wrong type: {' or '.join(dict.fromkeys(told))} is expected",
-            "See the fields of the generation record.",
+            where, f"has the wrong type: {' or '.join(dict.fromkeys(told))} is expected" if any(told) else "is missing", remedy
         )
-        for where, told in found.items()
+        for where, told in expected.items()
     ]

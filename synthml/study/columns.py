@@ -30,7 +30,7 @@ __all__ = ["MAIN", "REAL", "Columns", "check_names", "resolve_columns"]
 MAIN = ("source", "synthetic", "holdout")  # the roles that must agree on their columns
 REAL = ("source", "holdout")
 _TOGETHER = 5  # more missing columns than this are told in one line
-_WRITTEN_INDEX = re.compile(r"Unnamed: \d+(_level_\d+)?|__index_level_\d+__|index|level_0")
+_WRITTEN_INDEX = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 
 
 @dataclass
@@ -220,7 +220,7 @@ def _check_subject(schema: Schema, have: Mapping[str, set[str]], problems: Probl
 def _check_written_index(features: Sequence[str], problems: Problems) -> None:
     """A row number that was written with the table is learned from, and never met again."""
     for name in features:
-        if name.startswith(("Unnamed: ", "__index_level_")) and _WRITTEN_INDEX.fullmatch(name):
+        if _WRITTEN_INDEX.fullmatch(name):
             remedy = "Write tables without it (index=False), or leave it out under features."
             problems.add(f"features.{name}", "is a row number that was written with the table", remedy)
 
@@ -252,9 +252,9 @@ def _kind(name: str, schema: Schema, tables: Mapping[str, pa.Table], problems: P
     coded = all(kind != "categorical" or _codes_numbers(stored[role]) for role, kind in natural.items())
     if kinds == {"categorical", "numeric"} and coded:
         return "categorical"  # pandas' Categorical of numbers beside plain numbers: the same labels
-    told = ", ".join(f"{kind} in {role}" for role, kind in natural.items() if kind is not None)
-    held = [kind for kind in natural.values() if kind is not None]
-    odd = min((role for role, kind in natural.items() if kind is not None), key=lambda role: held.count(natural[role]))
+    held = {role: kind for role, kind in natural.items() if kind is not None}
+    told = ", ".join(f"{kind} in {role}" for role, kind in held.items())
+    odd = min(held, key=lambda role: list(held.values()).count(held[role]))
     remedy = f"Store it alike everywhere, or declare it: kinds: {{{name}: categorical}} or {{{name}: numeric}}."
     problems.add(f"{odd}.{name}", f"the kinds of the column disagree: {told}", remedy)
     return None
