@@ -1,0 +1,289 @@
+"""The columns of a table, taken apart into codes and distinct values, and put together again in their source dtype.
+
+A column is either a *number* (integers, floats, dates, durations: ordered, may be smoothed) or a *category* (text, booleans,
+pandas categoricals: drawn as they stand). Numbers remember the grid they lie on: whole numbers stay whole, two decimals stay two
+decimals, days stay days, and multiples of 0.25 stay multiples of 0.25.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from synthml.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["NULL", "Column", "plain_column", "read_column"]
+
+NULL = -1
+_MOST_DECIMALS = 8
+_EXACT = 2**53  # whole numbers up to here are exact in float64
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as codes into its distinct values.
+
+    levels (k,): numbers ascending (int64 or float64), categories in order of appearance or of their dtype.
+    codes (n,): index into `levels`, NULL where the value is missing.
+    scale (k,): the levels on the scale that numbers are smoothed on: steps of the column's grid, counted from its smallest value.
+    points, snap: from values to that scale and back, onto the grid.
+    build: values or codes and a null mask to a Series in the source dtype.
+    """
+
+    name: str
+    levels: NDArray[Any]
+    codes: NDArray[np.int64]
+    is_number: bool
+    scale: NDArray[np.float64]
+    points: Callable[[NDArray[Any]], NDArray[np.float64]]
+    snap: Callable[[NDArray[np.float64]], NDArray[Any]]
+    build: Callable[[NDArray[Any], NDArray[np.bool_]], pd.Series]
+
+    @property
+    def null(self) -> NDArray[np.bool_]:
+        """(n,) where the value is missing."""
+        null: NDArray[np.bool_] = self.codes == NULL
+        return null
+
+    def locate(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Where numbers stand among the levels: a level's index, or one half below the next higher level's."""
+        right = np.searchsorted(self.levels, values, side="right")
+        left = np.searchsorted(self.levels, values, side="left")
+        return np.where(right > left, left, left - 0.5).astype(np.float32)
+
+
+def read_column(name: str, series: pd.Series) -> Column:
+    """A source column as a `Column`. Raises InputError, naming the column, for kinds of values that cannot be synthesised."""
+    dtype = series.dtype
+    null = series.isna().to_numpy(dtype=bool)
+    if null.all():
+        raise InputError(f"column '{name}' holds no value at all: nothing can be learned from it. Leave it out")
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categorical(name, series)
+    if pd.api.types.is_bool_dtype(dtype):
+        return _boolean(name, series, null)
+    if pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_float_dtype(dtype):
+        return _numeric(name, series, null)
+    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        return _temporal(name, series, null)
+    if pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
+        return _object(name, series, null)
+    raise _unsupported(name, str(dtype))
+
+
+def plain_column(name: str, values: NDArray[Any]) -> Column:
+    """Numbers without nulls, counts or gaps, that help to draw a table and never enter one."""
+    return _number(name, values, np.zeros(values.shape[0], dtype=bool), lambda drawn, _null: pd.Series(drawn, name=name))
+
+
+def _unsupported(name: str, what: str) -> InputError:
+    return InputError(
+        f"column '{name}' holds values of kind '{what}', which cannot be synthesised. "
+        "Convert it to numbers, text, booleans or dates, or leave it out"
+    )
+
+
+def _categorical(name: str, series: pd.Series) -> Column:
+    categories = series.cat.categories
+    ordered = bool(series.cat.ordered)
+    codes = series.cat.codes.to_numpy().astype(np.int64)
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        # A dtype that listed every category of the source would carry the rare ones out of the house.
+        kept = np.unique(drawn[~null])
+        codes = np.where(null, NULL, np.searchsorted(kept, drawn))
+        return pd.Series(pd.Categorical.from_codes(codes, categories=categories[kept], ordered=ordered), name=name)
+
+    return _category(name, categories.to_numpy(dtype=object), codes, build)
+
+
+def _boolean(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    codes = np.full(series.shape[0], NULL, dtype=np.int64)
+    codes[~null] = series.to_numpy(dtype=object)[~null].astype(bool)
+    dtype = series.dtype
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        return _restored(drawn.astype(bool), null, dtype, name)
+
+    return _category(name, np.array([False, True]), codes, build)
+
+
+def _text(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    present = series.to_numpy(dtype=object)[~null]
+    found, levels = pd.factorize(present)
+    codes = np.full(series.shape[0], NULL, dtype=np.int64)
+    codes[~null] = found
+    dtype = series.dtype
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        values = levels[np.where(null, 0, drawn)]
+        if null.any():
+            values[null] = None
+        return pd.Series(values, dtype=dtype, name=name)
+
+    return _category(name, levels, codes, build)
+
+
+def _category(name: str, levels: NDArray[Any], codes: NDArray[np.int64], build: Callable[..., pd.Series]) -> Column:
+    scale = np.arange(levels.shape[0], dtype=np.float64)
+    return Column(name, levels, codes, False, scale, np.asarray, np.asarray, build)
+
+
+def _numeric(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    dtype = series.dtype
+    present = series[~null]
+    if pd.api.types.is_integer_dtype(dtype):
+        if int(present.max()) > np.iinfo(np.int64).max:
+            raise _unsupported(name, "integer beyond 63 bits")
+        values: NDArray[Any] = np.zeros(series.shape[0], dtype=np.int64)
+        values[~null] = present.to_numpy(dtype=np.int64)
+    else:
+        values = np.zeros(series.shape[0], dtype=np.float64)
+        values[~null] = present.to_numpy(dtype=np.float64)
+        _refuse_infinite(name, values)
+    single = dtype == np.float32
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        return _restored(drawn, null, dtype, name)
+
+    return _number(name, values, null, build, single=single)
+
+
+def _refuse_infinite(name: str, values: NDArray[Any]) -> None:
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise InputError(
+            f"column '{name}' holds {infinite.size} infinite values, the first at position {infinite[0]}. "
+            "Make them null, or leave those rows out"
+        )
+
+
+def _temporal(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    dtype = series.dtype
+    zone = getattr(dtype, "tz", None) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None)
+    # Times with a zone are synthesised as wall-clock times, so that midnight stays midnight on both sides of a change of clocks.
+    naive = series.dt.tz_localize(None) if zone is not None else series
+    native = naive.to_numpy(dtype=None if isinstance(naive.dtype, np.dtype) else f"{_letter(naive)}8[us]")
+    values = native.astype(np.int64)
+    values[null] = 0
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        moments = drawn.astype(np.int64).view(native.dtype).copy()
+        moments[null] = "NaT"
+        restored: Any = pd.Series(moments, name=name)
+        if zone is not None:
+            restored = restored.dt.tz_localize(zone, ambiguous=np.zeros(len(restored), dtype=bool), nonexistent="shift_forward")
+        return cast("pd.Series", restored.astype(dtype))
+
+    return _number(name, values, null, build)
+
+
+def _letter(series: pd.Series) -> str:
+    return "m" if pd.api.types.is_timedelta64_dtype(series.dtype) else "M"
+
+
+def _object(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred == "string":
+        return _text(name, series, null)
+    if inferred == "boolean":
+        return _boolean(name, series, null)
+    if inferred in ("integer", "floating", "mixed-integer-float"):
+        values = np.zeros(series.shape[0], dtype=np.int64 if inferred == "integer" else np.float64)
+        values[~null] = series.to_numpy(dtype=object)[~null].astype(values.dtype)
+        _refuse_infinite(name, values)
+        return _number(name, values, null, lambda drawn, null: _restored(drawn, null, np.dtype(object), name))
+    if inferred in ("date", "datetime"):
+        return _temporal_object(name, series, null, as_date=inferred == "date")
+    raise _unsupported(name, inferred)
+
+
+def _temporal_object(name: str, series: pd.Series, null: NDArray[np.bool_], *, as_date: bool) -> Column:
+    try:
+        moments = pd.Series(pd.to_datetime(series), name=name)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _unsupported(name, "dates beyond the years that can be told apart, or of several time zones") from error
+    column = _temporal(name, moments, null)
+
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+        restored = column.build(drawn, null)
+        values = (restored.dt.date if as_date else restored).to_numpy(dtype=object)
+        values[null] = None
+        return pd.Series(values, dtype=object, name=name)
+
+    return replace(column, build=build)
+
+
+def _restored(drawn: NDArray[Any], null: NDArray[np.bool_], dtype: Any, name: str) -> pd.Series:
+    """Values without nulls, then with them, in the dtype that the source had."""
+    if not null.any():
+        return pd.Series(drawn, name=name).astype(dtype)
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        return pd.Series(np.where(null, np.nan, drawn), name=name).astype(dtype)
+    series = pd.Series(drawn, name=name).astype(dtype)
+    series[null] = None if dtype == np.dtype(object) else pd.NA
+    return series
+
+
+def _number(
+    name: str,
+    values: NDArray[Any],
+    null: NDArray[np.bool_],
+    build: Callable[[NDArray[Any], NDArray[np.bool_]], pd.Series],
+    *,
+    single: bool = False,
+) -> Column:
+    levels, found = np.unique(values[~null], return_inverse=True)
+    codes = np.full(values.shape[0], NULL, dtype=np.int64)
+    codes[~null] = found
+    points, snap = _grid(levels, single=single)
+    return Column(name, levels, codes, True, points(levels), points, snap, build)
+
+
+def _grid(
+    levels: NDArray[Any], *, single: bool
+) -> tuple[Callable[[NDArray[Any]], NDArray[np.float64]], Callable[[NDArray[np.float64]], NDArray[Any]]]:
+    """From values to steps on the coarsest grid that holds every level, and back; values as they are when there is no grid."""
+    is_whole = levels.dtype.kind == "i"
+    decimals = 0 if is_whole else _decimals(levels, single=single)
+    if decimals is None:
+        return np.asarray, np.asarray
+    power = 10.0**decimals
+
+    def whole(values: NDArray[Any]) -> NDArray[np.int64]:
+        return values.astype(np.int64) if is_whole else np.rint(values * power).astype(np.int64)
+
+    grid = whole(levels)
+    origin = grid[0]
+    step = max(int(np.gcd.reduce(np.diff(grid))), 1) if grid.size > 1 else 1
+
+    def points(values: NDArray[Any]) -> NDArray[np.float64]:
+        steps: NDArray[np.float64] = (whole(values) - origin).astype(np.float64) / step
+        return steps
+
+    def snap(points: NDArray[np.float64]) -> NDArray[Any]:
+        snapped: NDArray[Any] = origin + np.rint(points).astype(np.int64) * step
+        return snapped if is_whole else snapped / power
+
+    return points, snap
+
+
+def _decimals(levels: NDArray[np.float64], *, single: bool) -> int | None:
+    """How many decimals write every level exactly; None when more than eight, or more digits than float64 holds, are needed."""
+    written = levels.astype(np.float32) if single else levels
+    largest = float(np.abs(levels).max())
+    for decimals in range(_MOST_DECIMALS + 1):
+        if largest * 10.0**decimals >= _EXACT:
+            return None
+        rounded = np.rint(levels * 10.0**decimals) / 10.0**decimals
+        if np.array_equal(rounded.astype(np.float32) if single else rounded, written):
+            return decimals
+    return None
