@@ -30,7 +30,7 @@ from synthml.report.provenance import (
 )
 from synthml.report.questions import answers
 from synthml.report.reading import Reading, margin_text
-from synthml.report.summary import decision_name, summarise
+from synthml.report.summary import decided_for, summarise
 from synthml.report.terms import GLOSSARY, PROTOCOLS
 from synthml.report.wording import clean, label, prose, short_digest, spoken
 
@@ -194,16 +194,25 @@ def _stamp(reading: Reading) -> tuple[str, ...]:
 
 
 _OUTCOME_WORDS = {"pass": "Pass", "fail": "Fail", "insufficient": "Insufficient"}
-_MOST_DECISIONS = 200
+_OUTCOME_ORDER = {"fail": 0, "insufficient": 1, "pass": 2}
+_MOST_CRITERIA = 200
+_MOST_NAMED = 8
 
 
 def _decision_sheet(reading: Reading, verdict: Verdict, *, passed: bool) -> Sheet | None:
-    """Criteria that passed, or those that did not: the binding ones first, failed before undecided."""
+    """Criteria that passed, or those that did not: the binding ones first, failed before undecided.
+
+    Groups for which a criterion passes, or lacks a figure, share a row; each that fails or is undecided has its own.
+    """
     chosen = [d for d in verdict.decisions if (d.outcome == "pass") == passed]
     if not chosen:
         return None
-    order = {"fail": 0, "insufficient": 1, "pass": 2}
-    chosen.sort(key=lambda d: (d.severity == "warn", bool(d.waived), order[d.outcome]))
+    chosen.sort(key=lambda d: (d.severity == "warn", bool(d.waived), _OUTCOME_ORDER[d.outcome]))
+    rows: dict[tuple[str, ...], list[Decision]] = {}
+    for d in chosen:
+        shared = passed or reading.lacks_figure(d)
+        key = (d.id, d.outcome, d.severity, d.required, d.waived)
+        rows.setdefault((*key, "" if passed else d.found if shared else d.of), []).append(d)
     columns = (
         Column("Criterion", "label"),
         Column("Outcome"),
@@ -211,28 +220,28 @@ def _decision_sheet(reading: Reading, verdict: Verdict, *, passed: bool) -> Shee
         Column("Found"),
         Column("Where the threshold comes from"),
     )
-    rows = tuple(_decision_row(reading, d) for d in chosen[:_MOST_DECISIONS])
+    cells = tuple(_decision_row(reading, each) for each in list(rows.values())[:_MOST_CRITERIA])
     caption = "Criteria that are met." if passed else "Criteria that are not met, or could not be decided."
-    return Sheet("criteria-passed" if passed else "criteria-open", caption, columns, (Section("", rows),))
+    return Sheet("criteria-passed" if passed else "criteria-open", caption, columns, (Section("", cells),))
 
 
-def _decision_row(reading: Reading, decision: Decision) -> tuple[Cell, ...]:
+def _decision_row(reading: Reading, decisions: list[Decision]) -> tuple[Cell, ...]:
+    first = decisions[0]
     notes = [
-        "warns only" if decision.severity == "warn" else "",
-        f"waived {prose(decision.waived, cut=160)}" if decision.waived else "",
+        "warns only" if first.severity == "warn" else "",
+        f"waived {prose(first.waived, cut=160)}" if first.waived else "",
     ]
-    needs = "" if decision.n_required is None else f"about {decision.n_required:,} rows would decide it"
-    why = "; ".join(part for part in (prose(decision.reason, cut=200), needs) if part)
+    needs = "" if first.n_required is None else f"about {first.n_required:,} rows would decide it"
+    reason = "" if first.reason == first.found else prose(first.reason, cut=200)
+    why = "; ".join(part for part in (reason, needs) if part) if len(decisions) == 1 else ""
+    found = prose(first.found, cut=160) if len({d.found for d in decisions}) == 1 else f"{len(decisions)} figures, all within"
+    outcome = _OUTCOME_WORDS.get(first.outcome, clean(first.outcome))
     return (
-        Cell(decision_name(reading, decision)),
-        Cell(
-            _OUTCOME_WORDS.get(decision.outcome, clean(decision.outcome)),
-            "; ".join(n for n in notes if n),
-            tone=f"outcome {decision.outcome}",
-        ),
-        Cell(prose(decision.required, cut=160)),
-        Cell(prose(decision.found, cut=160), why),
-        Cell(prose(decision.source, cut=240), f"set by {prose(decision.set_by, cut=60)}" if decision.set_by else ""),
+        Cell(prose(first.id, cut=80), decided_for(reading, decisions, most=_MOST_NAMED)),
+        Cell(outcome, "; ".join(n for n in notes if n), tone=f"outcome {first.outcome}"),
+        Cell(prose(first.required, cut=160)),
+        Cell(found, why),
+        Cell(prose(first.source, cut=240), f"set by {prose(first.set_by, cut=60)}" if first.set_by else ""),
     )
 
 

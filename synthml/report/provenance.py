@@ -101,11 +101,11 @@ def _told(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return number(value, digits=None) if abs(value) < 1e12 else f"{value:g}"
+        return f"{value:,.6g}".replace("-", "−")
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, (list, tuple)):
-        shown = ", ".join(prose(item, cut=120) for item in value[:40])
+        shown = ", ".join(" × ".join(map(str, i)) if isinstance(i, (list, tuple)) else prose(i, cut=120) for i in value[:40])
         return shown + (f" and {len(value) - 40} more" if len(value) > 40 else "")
     return prose(value, cut=_CUT)
 
@@ -161,18 +161,37 @@ def model_facts(reading: Reading) -> tuple[Fact, ...]:
 
 
 def study_facts(reading: Reading) -> tuple[Fact, ...]:
-    """What the columns are and which settings held."""
-    return _facts(dict(reading.dossier.study))[0]
+    """What the columns are and which settings held. Kinds of columns stand the other way round: a kind and its columns."""
+    study = {key: value for key, value in reading.dossier.study.items() if key != "notes"}
+    kinds = study.pop("kinds", None)
+    if isinstance(kinds, Mapping):
+        by_kind: dict[str, list[str]] = {}
+        for column in sorted(kinds):
+            by_kind.setdefault(str(kinds[column]), []).append(column)
+        study |= {f"{kind} columns": columns for kind, columns in by_kind.items()}
+    order = {key: place for place, key in enumerate(_STUDY_ORDER)}
+    keys = sorted(study, key=lambda key: (order.get(key, len(order)), key))
+    return tuple(fact for key in keys for fact in _facts({key: study[key]})[0])[:_MOST_FACTS]
+
+
+_STUDY_ORDER = ("target", "task", "positive", "classes", "subject", "features", "sensitive", "intersections", "bins")
 
 
 def methods(reading: Reading) -> tuple[tuple[str, str], ...]:
-    """Each method, and the measures whose intervals it gave."""
-    used: dict[str, dict[str, None]] = {}
+    """Each method, and the measures whose intervals it gave. Methods that differ in a number only are one."""
+    used: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for name, figures in reading.by_name.items():
         for figure in figures.values():
             if figure.method and figure.value is not None:
-                used.setdefault(_method(name, figure.method), {})[_measure_title(name)] = None
-    return tuple((method, ", ".join(sorted(measures))) for method, measures in sorted(used.items()))
+                text = _method(name, figure.method)
+                texts, measures = used.setdefault(_NUMBER.sub("…", text), ({}, {}))
+                texts[text] = None
+                measures[_measure_title(name)] = None
+    told = [(next(iter(texts)) if len(texts) == 1 else key, ", ".join(sorted(ms))) for key, (texts, ms) in used.items()]
+    return tuple(sorted(told))
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def _method(name: str, method: str) -> str:

@@ -5,6 +5,7 @@ An answer never says more than the evidence: what only a person can judge is mar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -95,12 +96,17 @@ def _disjoint(reading: Reading, verdict: Verdict | None) -> Told:
             "datasets",
         )
     subject = reading.schema("subject")
-    by = (
-        f"no {label(subject, cut=40)} stands in both source and holdout (checked before anything was measured)"
-        if subject
-        else "no subject column was named, so persons could not be compared, only rows"
+    parts = ["By digest: the tables differ."]
+    parts += [f"By person: no {label(subject, cut=40)} stands in both source and holdout."] if subject else []
+    checked = reading.dossier.study.get("contamination")
+    twins, chance = (
+        (checked.get("distinct_rows"), checked.get("distinct_rows_by_chance")) if isinstance(checked, Mapping) else (None, None)
     )
-    return ("answered" if subject else "partly"), f"Yes, by digest: the tables differ. By person: {by}.", "datasets"
+    if isinstance(twins, int) and isinstance(chance, (int, float)):
+        told = f"{plural(twins, 'distinct row')} stand" + ("s" if twins == 1 else "")
+        parts.append(f"By row: {told} in both, where chance gives about {chance:,.0f}.")
+    parts += [] if subject else ["No subject column was named, so persons could not be compared."]
+    return ("answered" if subject else "partly"), " ".join(parts), "datasets"
 
 
 def _subgroups(reading: Reading, verdict: Verdict | None) -> Told:
@@ -114,7 +120,7 @@ def _subgroups(reading: Reading, verdict: Verdict | None) -> Told:
     cell = reading.schema("minimum_cell")
     least = (
         f" (fewer than {cell.get('rows')} rows or {cell.get('events')} events, or withheld to protect such a group)"
-        if isinstance(cell, dict)
+        if isinstance(cell, Mapping)
         else ""
     )
     text += f" {withheld} marked insufficient{least}." if withheld else " None had to be withheld."
@@ -192,11 +198,12 @@ def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
     disclosure = [d for d in verdict.decisions if d.figure.startswith("disclosure.")] if verdict is not None else []
     if not disclosure:
         return "open", "No disclosure criterion was decided, so none rests on distance.", ""
-    resting = [d for d in disclosure if d.outcome == "pass" and d.figure.startswith(_DISTANCES)]
-    attacked = [d for d in disclosure if d.outcome == "pass" and not d.figure.startswith(_DISTANCES)]
-    if resting and not attacked:
+    passed = [d for d in disclosure if d.outcome == "pass"]
+    if not passed:
+        return "open", "Nothing about disclosure passes, so no pass rests on distance.", "policy"
+    if all(d.figure.startswith(_DISTANCES) for d in passed):
         return "problem", "Yes: only distances pass, and distances can fail a table but never clear it.", "policy"
-    return "answered", "No: attacks were decided too.", "policy"
+    return "answered", "No: attacks pass too.", "policy"
 
 
 def _disagree(reading: Reading, verdict: Verdict | None) -> Told:

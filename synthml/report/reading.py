@@ -18,6 +18,7 @@ from synthml.report.wording import Label, clean, group_label, group_pairs, label
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier
+    from synthml.policy.verdict import Decision
     from synthml.report.terms import MetricTerm
 
 __all__ = ["KIND_TITLES", "Group", "Reading", "Standing", "standing"]
@@ -296,6 +297,11 @@ class Reading:
     def unmeasured_kinds(self) -> tuple[str, ...]:
         """Kinds of evidence that this dossier does not hold."""
         return tuple(kind for kind in KIND_TITLES if kind not in self.dossier.kinds)
+
+    def lacks_figure(self, decision: Decision) -> bool:
+        """Whether a criterion about a figure was left open because there is no value, and not because the interval is wide."""
+        figure = self.figure(decision.figure, decision.of)
+        return bool(decision.figure) and decision.outcome == "insufficient" and (figure is None or figure.value is None)
 
     def sentence(self, metric: MetricTerm, figure: Estimate | None) -> str:
         """`0.652 (0.631 to 0.672)` with the metric's decimals."""

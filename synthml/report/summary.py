@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from synthml.report.reading import Reading
     from synthml.report.terms import MetricTerm
 
-__all__ = ["KeyFigure", "Summary", "decision_lines", "decision_name", "summarise"]
+__all__ = ["KeyFigure", "Summary", "decided_for", "decision_lines", "decision_name", "summarise"]
 
 Tone = Literal["pass", "fail", "insufficient", "none"]
 
@@ -249,19 +249,25 @@ def decision_lines(reading: Reading, decisions: Iterable[Decision]) -> list[str]
     return [_criterion_line(reading, each) for each in by_id.values()]
 
 
+def decided_for(reading: Reading, decisions: Iterable[Decision], *, most: int) -> str:
+    """Whom decisions are about: `everyone, sex: F and 3 more`; empty for what is about no figure."""
+    return listed([_of(reading, d) for d in decisions if d.figure], most=most)
+
+
 def _criterion_line(reading: Reading, decisions: list[Decision]) -> str:
     first = decisions[0]
     required = prose(first.required, cut=160)
     if not first.figure:
         return f"{required if '.' in required.split(' ')[0] else _capital(required, '')}: {prose(first.found, cut=160)}."
-    empty = [d for d in decisions if d.n_required is None and d.found in ("insufficient", "inconclusive", "not measured")]
-    told = [d for d in decisions if d not in empty]
+    empty = [d for d in decisions if reading.lacks_figure(d)]
+    told = [d for d in decisions if not reading.lacks_figure(d)]
     parts = [f"{_of(reading, d)} found {prose(d.found, cut=120)}{_would_decide(d)}" for d in told[:_MOST_TOLD]]
     if len(told) > _MOST_TOLD:
         parts.append(f"{len(told) - _MOST_TOLD} more")
     if empty:
         whom = listed([_of(reading, d) for d in empty], most=_MOST_TOLD)
-        parts.append(prose(empty[0].found, cut=60) + ("" if whom == "everyone" else f" for {whom}"))
+        found = empty[0].found if len({d.found for d in empty}) == 1 else "no figure"
+        parts.append(prose(found, cut=120) + ("" if whom == "everyone" else f" for {whom}"))
     return f"{prose(first.id, cut=80)}, required {required}: {'; '.join(parts)}."
 
 
