@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from synthml.estimate import Estimate
     from synthml.evidence import Dossier
 
 __all__ = ["dossier_table", "steps"]
@@ -62,14 +63,19 @@ def dossier_table(dossier: Dossier) -> Table:
 
     metric = HEADLINE.get(str(dossier.study.get("task")), "auroc")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in (metric, "trained on synthetic", "trained on real", "loss", "rows"):
-        table.add_column(title, justify="left" if title == metric else "right")
+    for title in (f"{metric}, trained on", "synthetic", "real", "loss (95% interval)", "rows"):
+        table.add_column(title, justify="left" if title.startswith(metric) else "right", no_wrap=True)
     prefix = f"utility.{metric}.tstr/"
     groups = [name.removeprefix(prefix) for name in dossier.figures if name.startswith(prefix)]
     for of in sorted(groups, key=lambda g: (g != "all", g.count(" "), g)):
-        figures = [dossier.figures.get(f"utility.{metric}.{protocol}/{of}") for protocol in ("tstr", "trtr", "loss")]
-        cells = ["" if figure is None else str(figure) if figure.ok else figure.status for figure in figures]
+        tstr, trtr, loss = (dossier.figures.get(f"utility.{metric}.{protocol}/{of}") for protocol in ("tstr", "trtr", "loss"))
         label = "everyone" if of == "all" else ", ".join(f"{column} {label}" for column, label in parse_of(of))
-        n = figures[0].n if figures[0] is not None and figures[0].ok else None
-        table.add_row(escape(label), *cells, "" if n is None else f"{n:,}")
+        rows = "" if tstr is None or tstr.n is None or not tstr.ok else f"{tstr.n:,}"
+        table.add_row(escape(label), _number(tstr), _number(trtr), "" if loss is None or not loss.ok else str(loss), rows)
     return table
+
+
+def _number(figure: Estimate | None) -> str:
+    if figure is None:
+        return ""
+    return "withheld" if figure.value is None else f"{figure.value:.3f}"

@@ -6,6 +6,7 @@ generator make synthetic persons from one part, trains XGBoost on those, and pro
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -157,7 +158,8 @@ def print_demo(result: DemoResult) -> None:
 
 def ui_command(result: DemoResult) -> str:
     """The command that starts MLflow's UI on the demo's store."""
-    return f"mlflow ui --backend-store-uri {shlex.quote(result.tracking_uri)}"
+    uv = "uv run " if os.environ.get("UV") else ""
+    return f"{uv}mlflow ui --backend-store-uri {shlex.quote(result.tracking_uri)}"
 
 
 def open_mlflow_ui(result: DemoResult) -> None:
