@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -227,6 +228,8 @@ def _plain(value: object) -> object:
         return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, date):  # YAML makes dates of what looks like one
+        return value.isoformat()
     raise TypeError(f"a {type(value).__name__} is no JSON")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synthml.study.problems import Problems
     from synthml.study.schema import Schema, Task
 
-__all__ = ["FLOOR_EVENTS", "FLOOR_ROWS", "check_classes", "check_identifiers", "check_sizes", "check_target", "check_values"]
+__all__ = ["FLOOR_EVENTS", "FLOOR_ROWS", "check_classes", "check_sizes", "check_target", "check_values", "note_features"]
 
 FLOOR_ROWS = 20
 FLOOR_EVENTS = 2
@@ -139,7 +139,19 @@ def _smaller(needed: int, name: str, floor: int) -> str:
     return f"Give more rows, or lower minimum_cell.{name} (to no less than {floor}) and accept what a small table can tell."
 
 
-def check_identifiers(frames: Mapping[str, pd.DataFrame], features: Sequence[str], notes: list[str]) -> None:
+def note_features(frames: Mapping[str, pd.DataFrame], features: Sequence[str], target: str, notes: list[str]) -> None:
+    """What a model could learn and should not: the target under another name, names and free text."""
+    held = [frame for role, frame in frames.items() if role in MAIN and target in frame.columns]
+    copies = [name for name in features if held and all(_equal(frame[name], frame[target]) for frame in held)]
+    notes += [f"features: '{name}' equals the target in every row; a model that sees it proves nothing." for name in copies]
+    _note_identifiers(frames, features, notes)
+
+
+def _equal(left: pd.Series[Any], right: pd.Series[Any]) -> bool:
+    return left.dtype == right.dtype and bool((left.iloc[:50] == right.iloc[:50]).all()) and bool((left == right).all())
+
+
+def _note_identifiers(frames: Mapping[str, pd.DataFrame], features: Sequence[str], notes: list[str]) -> None:
     """A text feature with a new value in every other row is a name, an id or free text: noted, for a model learns it."""
     for name in features:
         for role in REAL:

@@ -86,6 +86,7 @@ def resolve_columns(
     main = [role for role in tables if role in MAIN] or list(tables)
     if complete:
         _check_words(schema, tables, known, index, problems)
+        _check_rules(schema.rules, known, problems)
     features = _features(schema, tables, main)
     named = (schema.target, *features, *schema.sensitive, *schema.quasi_identifiers, *schema.secrets)
     wanted = list(
@@ -132,6 +133,13 @@ def _check_words(
         if inside:
             remedy = f"It is the index of {', '.join(inside)}, which is no column: call reset_index() first."
         problems.add(f"schema.{setting}", f"column '{name}' stands in none of the tables ({', '.join(tables)})", remedy)
+
+
+def _check_rules(rules: Sequence[str], known: set[str], problems: Problems) -> None:
+    for i, rule in enumerate(rules):
+        if not _in_rules([rule], known):
+            told = f"rule {i} names no column of the tables"
+            problems.add("schema.rules", told, "Write it over columns, such as `discharge >= admission`.")
 
 
 def _near(name: str, known: set[str]) -> str:

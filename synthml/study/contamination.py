@@ -76,6 +76,8 @@ def check_contamination(
 
     columns: features and target, on which rows are compared (the subject is not: its name does not make a row another one).
     """
+    if "holdout" in frames and "synthetic" in frames and "source" not in frames:
+        _note_unexplained(frames, columns, notes)
     if "source" not in frames or "holdout" not in frames or not len(frames["source"]) or not len(frames["holdout"]):
         return Contamination()
     shared = _shared_subjects(subjects, subject, problems)
@@ -102,6 +104,20 @@ def check_contamination(
     if len(roles) == 3:
         _known_to_generator(codes, units, held, problems)
     return Contamination(shared, int(twins.rows.sum()), twins.both, round(twins.mean, 1))
+
+
+def _note_unexplained(frames: Mapping[str, pd.DataFrame], columns: Sequence[str], notes: list[str]) -> None:
+    """Without the source nothing tells how many rows of the holdout a generator makes by chance."""
+    held = [frames["holdout"], frames["synthetic"]]
+    if not columns or not all(set(columns) <= set(frame.columns) and len(frame) for frame in held):
+        return
+    holdout, synthetic = row_codes(held, columns)
+    inside = np.isin(holdout, synthetic)
+    if inside.any():
+        notes.append(
+            f"holdout: {rows_of(inside)} stand identically in the synthetic table; without the source nothing tells how many "
+            "would by chance."
+        )
 
 
 def _shared_subjects(subjects: Mapping[str, NDArray[np.int64]], subject: str | None, problems: Problems) -> int | None:

@@ -67,7 +67,7 @@ def group_rows(name: str, column: pd.Series[Any], bins: Sequence[float] | None, 
     """The groups of one normalised column: by `bins` when it is numeric and they are given, else by its values."""
     values = column.to_numpy()
     if values.dtype == object:
-        codes, uniques = pd.factorize(values, sort=False)
+        codes, uniques = pd.factorize(values)
         ranked = np.argsort(np.array(uniques, dtype=object), kind="stable")
         labels = [uniques[i] or EMPTY for i in ranked]
         rank = np.empty(len(ranked) + 1, dtype=np.int64)
@@ -79,7 +79,12 @@ def group_rows(name: str, column: pd.Series[Any], bins: Sequence[float] | None, 
     else:
         codes, uniques = pd.factorize(values, sort=True)
         labels = [("True" if value else "False") if boolean else _number(float(value)) for value in uniques]
-    return _compact((name,), [((name, label),) for label in (*labels, MISSING)], np.where(codes < 0, len(labels), codes))
+    labels.append(MISSING)
+    codes = np.where(codes < 0, len(labels) - 1, codes)
+    if len(set(labels)) < len(labels):  # a text that reads `(missing)` is no group of its own
+        first = {label: i for i, label in reversed(list(enumerate(labels)))}
+        codes = np.array([first[label] for label in labels])[codes]
+    return _compact((name,), [((name, label),) for label in labels], codes)
 
 
 def _compact(columns: tuple[str, ...], labels: Sequence[tuple[tuple[str, str], ...]], codes: NDArray[Any]) -> Grouping:

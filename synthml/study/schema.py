@@ -45,7 +45,7 @@ class Schema:
     task               binary, multiclass or regression; inferred from the target when left out
     positive           the class that counts as an event (binary)
     features           columns a model may use; default: every column but target and subject
-    sensitive          columns whose groups are measured one by one; `intersections` combine some of them
+    sensitive          columns whose groups are measured one by one; `intersections` combine some of them (kept in this order)
     bins               column -> rising edges, at least two; [lo, hi), the last edge included; infinite ends are allowed
     kinds              column -> numeric, categorical, boolean or datetime, where the stored type misleads
     subject            the column that says whose row it is: several rows of one person stay together everywhere
@@ -84,6 +84,9 @@ class Schema:
         object.__setattr__(
             self, "intersections", tuple(_names(names, "schema.intersections", problems) for names in self.intersections)
         )
+        order = {column: i for i, column in enumerate(self.sensitive)}
+        ranked = tuple(tuple(sorted(names, key=lambda name: order.get(name, len(order)))) for names in self.intersections)
+        object.__setattr__(self, "intersections", ranked)
         object.__setattr__(self, "bins", _bins(self.bins, problems))
         object.__setattr__(self, "kinds", _kinds(self.kinds, problems))
         if isinstance(self.minimum_cell, Mapping):
@@ -201,6 +204,13 @@ def _cell(given: Mapping[str, Any], problems: list[Problem]) -> MinimumCell:
     return MinimumCell(**given)
 
 
+_NOT_THE_SUBJECT = {
+    "sensitive": "Groups of one person each are not groups.",
+    "quasi_identifiers": "The subject identifies by itself; name what an attacker may know beside it.",
+    "secrets": "The subject says whose row it is; name what an attacker may infer.",
+}
+
+
 def _own_words(schema: Schema) -> list[Problem]:
     problems: list[Problem] = []
 
@@ -226,9 +236,11 @@ def _own_words(schema: Schema) -> list[Problem]:
             wrong("features", "contain the target", "Leave the target out: a model that sees it proves nothing.")
         if schema.subject in schema.features:
             wrong("features", "contain the subject", "Leave the subject out: it identifies a person.")
-    for column in schema.sensitive:
-        if column == schema.subject:
-            wrong("sensitive", "contain the subject", "Groups of one person each are not groups.")
+    for name, why in _NOT_THE_SUBJECT.items():
+        if schema.subject is not None and schema.subject in getattr(schema, name):
+            wrong(name, "contain the subject", why)
+    if len(set(schema.intersections)) < len(schema.intersections):
+        wrong("intersections", "an intersection stands there twice", "Name each once, whatever the order of its columns.")
     for columns in schema.intersections:
         if len(columns) < 2:
             wrong("intersections", "an intersection has fewer than two columns", "Write [[sex, race]].")

@@ -13,7 +13,7 @@ from synthml.digest import arrow_digest
 from synthml.errors import InputError, Problem, StudyError
 from synthml.generation import GenerationRecord
 from synthml.reading import read_table
-from synthml.study.checks import check_identifiers, check_sizes, check_target, check_values
+from synthml.study.checks import check_sizes, check_target, check_values, note_features
 from synthml.study.columns import REAL, Columns, check_names, resolve_columns
 from synthml.study.contamination import Contamination, check_contamination, check_same_tables
 from synthml.study.groups import Grouping, groupings_of, resolve_bins
@@ -98,7 +98,7 @@ class Study:
         check_same_tables(digests, problems, notes)
         if problems:
             raise StudyError(problems)
-        check_identifiers(frames, columns.features, notes)
+        note_features(frames, columns.features, schema.target, notes)
         notes += [text for role, text in _WITHOUT.items() if role not in self.roles]
         notes += [note for reading in readings.values() for note in reading.notes]
         self.notes = tuple(notes)

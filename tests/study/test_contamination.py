@@ -149,3 +149,12 @@ def test_equal_rows_share_a_code_and_others_do_not():
     assert (first[::-1] == second).all()
     swapped = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0]})
     assert len(set(row_codes([swapped], ["a", "b"])[0])) == 2
+
+
+def test_without_the_source_shared_rows_are_noted():
+    holdout = visits(300, seed=2)
+    synthetic = pd.concat([visits(300, seed=3), holdout.iloc[40:60]]).drop(columns="person")
+    study = a_study({"synthetic": synthetic, "holdout": holdout})
+    assert any(
+        note.startswith("holdout: 20 of 300 rows (first: row 40) stand identically in the synthetic") for note in study.notes
+    )

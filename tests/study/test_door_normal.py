@@ -292,3 +292,17 @@ def test_a_study_can_be_pickled():
 
 def test_a_generation_record_may_be_a_map():
     assert a_study({**three(), "generation": {"id": "x"}}).generation.to_dict() == {"id": "x"}
+
+
+def test_a_feature_that_is_the_target_in_disguise_is_noted():
+    tables = {
+        role: table.assign(outcome=table["y"], near=table["y"].where(np.arange(300) > 0, 0.5)) for role, table in three().items()
+    }
+    notes = a_study(tables).notes
+    assert "features: 'outcome' equals the target in every row; a model that sees it proves nothing." in notes
+    assert not any("'near'" in note for note in notes)
+
+
+def test_names_and_free_text_among_the_features_are_noted():
+    tables = {role: table.assign(note=[f"text {i}" for i in range(300)]) for role, table in three().items()}
+    assert any(note.startswith("source.note: 300 distinct texts in 300 rows") for note in a_study(tables).notes)

@@ -131,3 +131,9 @@ def test_the_same_bins_hold_in_every_role():
     study = a_study(tables, sensitive=["bmi"])
     (grouping,) = study.groupings("production")
     assert [label[0][1] for label in grouping.labels] == [f">={study.schema.bins['bmi'][3]:g}"]
+
+
+def test_a_text_that_reads_missing_is_the_same_group_as_a_null():
+    grouping = group_rows("sex", series(["(missing)", np.nan, "F"]), None)
+    assert grouping.names == ("sex:_x28_missing_x29_", "sex:F")
+    assert grouping.codes.tolist() == [0, 0, 1]

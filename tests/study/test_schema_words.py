@@ -86,3 +86,15 @@ def test_an_unknown_key_names_the_nearest_one():
         Schema.from_dict({"target": "y", "sensitiv": ["sex"]})
     with pytest.raises(StudyError, match=r"schema\.target: is missing"):
         Schema.from_dict({"minimum_cell": {"rowz": 3}})
+
+
+def test_an_intersection_keeps_the_order_of_the_sensitive_columns():
+    """One group has one name, however the intersection was written."""
+    assert Schema(target="y", sensitive=["sex", "race"], intersections=[["race", "sex"]]).intersections == (("sex", "race"),)
+    found = wrong(sensitive=["a", "b"], intersections=[["a", "b"], ["b", "a"]])
+    assert "stands there twice" in found["schema.intersections"]
+
+
+@pytest.mark.parametrize("setting", ["sensitive", "quasi_identifiers", "secrets"])
+def test_the_subject_is_no_attribute(setting):
+    assert "contain the subject" in wrong(subject="p", **{setting: ["p"]})[f"schema.{setting}"]
