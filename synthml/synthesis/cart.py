@@ -176,7 +176,7 @@ class CartSynthesizer:
         return table
 
     def record(self) -> GenerationRecord:
-        """How the last table was made: parameters, versions, seeds, counts; no value of the source. Raises InputError unfitted."""
+        """How the last table was made, without any value of the source. Raises InputError when not fitted."""
         fitted = self._known()
         last = self._last
         seeds = {"fit": self.seed} if last is None else {"fit": self.seed, "sample": last.seed}
@@ -265,7 +265,8 @@ def _with_subjects(
 
 def _table(fitted: _Fitted, drawn: Mapping[Key, Drawn], given: Mapping[str, Given], owner: NDArray[np.int64]) -> pd.DataFrame:
     """The drawn and given columns in the source's order and dtypes. owner (n,): which given row each row has."""
-    columns = {**fitted.top.columns, **(fitted.visits.columns if fitted.visits is not None else {})}
+    chains = (fitted.top,) if fitted.visits is None else (fitted.top, fitted.visits)
+    columns = {key: (column, chain.told[key]) for chain in chains for key, column in chain.columns.items()}
     series = {}
     for name in fitted.names:
         if name == fitted.subject and fitted.ids is not None:
@@ -274,8 +275,9 @@ def _table(fitted: _Fitted, drawn: Mapping[Key, Drawn], given: Mapping[str, Give
             rows = owner if given[name].position.shape[0] > 1 else np.zeros_like(owner)
             series[name] = given[name].series.iloc[rows].reset_index(drop=True)
         else:
-            column = drawn["value", name]
-            series[name] = columns["value", name].build(column.values, column.null)
+            key = ("value", name)
+            column, told = columns[key]
+            series[name] = column.build(drawn[key].values, drawn[key].null, told)
     return pd.DataFrame(series)
 
 

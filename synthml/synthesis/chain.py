@@ -77,9 +77,10 @@ class Chain:
                 wanted.append((key, frozenset(before)))
                 before.add(key)
         missing = [want for want in wanted if want not in self._grown]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            # The last trees know the most columns and take longest: they start first.
-            self._grown.update(zip(reversed(missing), pool.map(self._grow, reversed(missing)), strict=True))
+        if missing:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                # The last trees know the most columns and take longest: they start first.
+                self._grown.update(zip(reversed(missing), pool.map(self._grow, reversed(missing)), strict=True))
         return tuple(self._grown[want] for want in wanted)
 
     def _grow(self, want: tuple[Key, frozenset[Key]]) -> Step | Rise:

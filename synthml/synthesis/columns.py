@@ -7,24 +7,26 @@ decimals, days stay days, and multiples of 0.25 stay multiples of 0.25.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthml.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 __all__ = ["NULL", "Column", "plain_column", "read_column"]
 
 NULL = -1
 _MOST_DECIMALS = 8
+_MOST_OFF_LEVELS, _MOST_OFF_ROWS = 0.1, 9  # how much of a column may miss the grid of the rest
 _EXACT = 2**53  # whole numbers up to here are exact in float64
+
+Build = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]], pd.Series]
+Points = Callable[[NDArray[Any]], NDArray[np.float64]]
+Snap = Callable[[NDArray[np.float64]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Column:
     codes (n,): index into `levels`, NULL where the value is missing.
     scale (k,): the levels on the scale that numbers are smoothed on: steps of the column's grid, counted from its smallest value.
     points, snap: from values to that scale and back, onto the grid.
-    build: values or codes and a null mask to a Series in the source dtype.
+    build: values or codes, a null mask, and which levels may be told (levels + 1,) to a Series in the source dtype.
     """
 
     name: str
@@ -43,9 +45,9 @@ class Column:
     codes: NDArray[np.int64]
     is_number: bool
     scale: NDArray[np.float64]
-    points: Callable[[NDArray[Any]], NDArray[np.float64]]
-    snap: Callable[[NDArray[np.float64]], NDArray[Any]]
-    build: Callable[[NDArray[Any], NDArray[np.bool_]], pd.Series]
+    points: Points
+    snap: Snap
+    build: Build
 
     @property
     def null(self) -> NDArray[np.bool_]:
@@ -81,7 +83,7 @@ def read_column(name: str, series: pd.Series) -> Column:
 
 def plain_column(name: str, values: NDArray[Any]) -> Column:
     """Numbers without nulls, counts or gaps, that help to draw a table and never enter one."""
-    return _number(name, values, np.zeros(values.shape[0], dtype=bool), lambda drawn, _null: pd.Series(drawn, name=name))
+    return _number(name, values, np.zeros(values.shape[0], dtype=bool), lambda drawn, _null, _told: pd.Series(drawn, name=name))
 
 
 def _unsupported(name: str, what: str) -> InputError:
@@ -96,9 +98,9 @@ def _categorical(name: str, series: pd.Series) -> Column:
     ordered = bool(series.cat.ordered)
     codes = series.cat.codes.to_numpy().astype(np.int64)
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], told: NDArray[np.bool_]) -> pd.Series:
         # A dtype that listed every category of the source would carry the rare ones out of the house.
-        kept = np.unique(drawn[~null])
+        kept = np.flatnonzero(told[:-1])
         codes = np.where(null, NULL, np.searchsorted(kept, drawn))
         return pd.Series(pd.Categorical.from_codes(codes, categories=categories[kept], ordered=ordered), name=name)
 
@@ -110,7 +112,7 @@ def _boolean(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
     codes[~null] = series.to_numpy(dtype=object)[~null].astype(bool)
     dtype = series.dtype
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], _told: NDArray[np.bool_]) -> pd.Series:
         return _restored(drawn.astype(bool), null, dtype, name)
 
     return _category(name, np.array([False, True]), codes, build)
@@ -123,7 +125,7 @@ def _text(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
     codes[~null] = found
     dtype = series.dtype
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], _told: NDArray[np.bool_]) -> pd.Series:
         values = levels[np.where(null, 0, drawn)]
         if null.any():
             values[null] = None
@@ -132,7 +134,7 @@ def _text(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
     return _category(name, levels, codes, build)
 
 
-def _category(name: str, levels: NDArray[Any], codes: NDArray[np.int64], build: Callable[..., pd.Series]) -> Column:
+def _category(name: str, levels: NDArray[Any], codes: NDArray[np.int64], build: Build) -> Column:
     scale = np.arange(levels.shape[0], dtype=np.float64)
     return Column(name, levels, codes, False, scale, np.asarray, np.asarray, build)
 
@@ -151,7 +153,7 @@ def _numeric(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
         _refuse_infinite(name, values)
     single = dtype == np.float32
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], _told: NDArray[np.bool_]) -> pd.Series:
         return _restored(drawn, null, dtype, name)
 
     return _number(name, values, null, build, single=single)
@@ -171,11 +173,13 @@ def _temporal(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
     zone = getattr(dtype, "tz", None) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None)
     # Times with a zone are synthesised as wall-clock times, so that midnight stays midnight on both sides of a change of clocks.
     naive = series.dt.tz_localize(None) if zone is not None else series
-    native = naive.to_numpy(dtype=None if isinstance(naive.dtype, np.dtype) else f"{_letter(naive)}8[us]")
+    if isinstance(naive.dtype, pd.ArrowDtype):
+        naive = naive.astype("timedelta64[us]" if pd.api.types.is_timedelta64_dtype(dtype) else "datetime64[us]")
+    native = naive.to_numpy()
     values = native.astype(np.int64)
     values[null] = 0
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], _told: NDArray[np.bool_]) -> pd.Series:
         moments = drawn.astype(np.int64).view(native.dtype).copy()
         moments[null] = "NaT"
         restored: Any = pd.Series(moments, name=name)
@@ -184,10 +188,6 @@ def _temporal(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
         return cast("pd.Series", restored.astype(dtype))
 
     return _number(name, values, null, build)
-
-
-def _letter(series: pd.Series) -> str:
-    return "m" if pd.api.types.is_timedelta64_dtype(series.dtype) else "M"
 
 
 def _object(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
@@ -200,7 +200,7 @@ def _object(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
         values = np.zeros(series.shape[0], dtype=np.int64 if inferred == "integer" else np.float64)
         values[~null] = series.to_numpy(dtype=object)[~null].astype(values.dtype)
         _refuse_infinite(name, values)
-        return _number(name, values, null, lambda drawn, null: _restored(drawn, null, np.dtype(object), name))
+        return _number(name, values, null, lambda drawn, null, _told: _restored(drawn, null, np.dtype(object), name))
     if inferred in ("date", "datetime"):
         return _temporal_object(name, series, null, as_date=inferred == "date")
     raise _unsupported(name, inferred)
@@ -213,9 +213,9 @@ def _temporal_object(name: str, series: pd.Series, null: NDArray[np.bool_], *, a
         raise _unsupported(name, "dates beyond the years that can be told apart, or of several time zones") from error
     column = _temporal(name, moments, null)
 
-    def build(drawn: NDArray[Any], null: NDArray[np.bool_]) -> pd.Series:
-        restored = column.build(drawn, null)
-        values = (restored.dt.date if as_date else restored).to_numpy(dtype=object)
+    def build(drawn: NDArray[Any], null: NDArray[np.bool_], told: NDArray[np.bool_]) -> pd.Series:
+        restored = column.build(drawn, null, told)
+        values = (restored.dt.date if as_date else restored).to_numpy(dtype=object, copy=True)
         values[null] = None
         return pd.Series(values, dtype=object, name=name)
 
@@ -237,21 +237,34 @@ def _number(
     name: str,
     values: NDArray[Any],
     null: NDArray[np.bool_],
-    build: Callable[[NDArray[Any], NDArray[np.bool_]], pd.Series],
+    build: Build,
     *,
     single: bool = False,
 ) -> Column:
-    levels, found = np.unique(values[~null], return_inverse=True)
+    levels, found, counts = np.unique(values[~null], return_inverse=True, return_counts=True)
     codes = np.full(values.shape[0], NULL, dtype=np.int64)
     codes[~null] = found
-    points, snap = _grid(levels, single=single)
+    points, snap = _grid(levels, counts, single=single)
     return Column(name, levels, codes, True, points(levels), points, snap, build)
 
 
-def _grid(
-    levels: NDArray[Any], *, single: bool
-) -> tuple[Callable[[NDArray[Any]], NDArray[np.float64]], Callable[[NDArray[np.float64]], NDArray[Any]]]:
-    """From values to steps on the coarsest grid that holds every level, and back; values as they are when there is no grid."""
+def _grid(levels: NDArray[Any], counts: NDArray[np.int64], *, single: bool) -> tuple[Points, Snap]:
+    """From values to steps on the coarsest grid that holds the levels, and back; values as they are when there is no grid.
+
+    counts (k,): rows of each level. A grid that holds every value that stands twice may miss a few that do not: one odd reading,
+    written with more decimals than all others, shall not show in how everybody's synthetic values are written.
+    """
+    common = levels[counts > 1]
+    if 1 < common.size < levels.size:
+        points, snap = _exact_grid(common, levels[0], single=single)
+        off = snap(points(levels)) != levels
+        if off.mean() <= _MOST_OFF_LEVELS and off.sum() <= _MOST_OFF_ROWS:
+            return points, snap
+    return _exact_grid(levels, levels[0], single=single)
+
+
+def _exact_grid(levels: NDArray[Any], smallest: Any, *, single: bool) -> tuple[Points, Snap]:
+    """The coarsest grid that holds all of `levels`."""
     is_whole = levels.dtype.kind == "i"
     decimals = 0 if is_whole else _decimals(levels, single=single)
     if decimals is None:
@@ -262,8 +275,9 @@ def _grid(
         return values.astype(np.int64) if is_whole else np.rint(values * power).astype(np.int64)
 
     grid = whole(levels)
-    origin = grid[0]
     step = max(int(np.gcd.reduce(np.diff(grid))), 1) if grid.size > 1 else 1
+    # Counted from the smallest value, numbers with many digits keep them all.
+    origin = int(grid[0]) - step * int(np.ceil((int(grid[0]) - int(whole(np.asarray(smallest)))) / step))
 
     def points(values: NDArray[Any]) -> NDArray[np.float64]:
         steps: NDArray[np.float64] = (whole(values) - origin).astype(np.float64) / step

@@ -96,7 +96,7 @@ def _read(column: Column, series: pd.Series, dtype: Any, told: NDArray[np.bool_]
         unknown |= ~null & (codes == NULL)
         position[:] = codes
         if not unknown.any():
-            series = column.build(codes, null)
+            series = column.build(codes, null, told)
     if unknown.any():
         raise InputError(
             f"column '{column.name}' is given {int(unknown.sum())} values that the generator does not know, the first at "

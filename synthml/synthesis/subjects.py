@@ -39,7 +39,7 @@ class NewSubjects:
         self._is_number = pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype)
         self._start, self._prefix = 0, "synthetic-"
         if self._is_number:
-            self._start = 10 ** len(str(max(int(series.max()), 0)))
+            self._start = _free(series)
         else:
             taken = series.astype(str).str
             while taken.startswith(self._prefix).any():
@@ -53,6 +53,16 @@ class NewSubjects:
         ids = pd.Series(owner + self._start + 1, name=self._name)
         fits = not pd.api.types.is_integer_dtype(self._dtype) or _room(self._dtype) >= int(ids.max())
         return ids.astype(self._dtype) if fits else ids
+
+
+def _free(series: pd.Series) -> int:
+    """A round number after which no source id stands for long."""
+    ids = np.unique(series.to_numpy(dtype=np.float64))
+    starts = [10 ** len(str(max(int(ids[-1]), 0))), 0, *(10**digits for digits in range(9, 18))]
+    for start in starts:
+        if start <= 10**18 and np.searchsorted(ids, start, "right") == np.searchsorted(ids, start + 10**9, "right"):
+            return int(start)
+    raise InputError(f"the subject column '{series.name}' leaves no room for new ids. Give its ids as text")
 
 
 def _is_text(dtype: Any) -> bool:

@@ -62,6 +62,11 @@ class Visits:
         return self._chain.columns
 
     @property
+    def told(self) -> Mapping[Key, NDArray[np.bool_]]:
+        """(levels + 1,) for each column: which levels, and last null, may be told."""
+        return self._chain.told
+
+    @property
     def withheld(self) -> tuple[str, ...]:
         """Columns with a category or a missing value that may not be told."""
         return self._chain.withheld
