@@ -3,6 +3,7 @@
 `measure`      the evidence of kind "subgroups": figures per group, disparities, slices
 `naming`       which groups may be named
 `suppression`  which groups are withheld, so that no small one can be worked out
+`audit`        what a reader could still work out of the withheld counts
 `cells`        the exact bootstrap of confusion cells, by subject when there are subjects
 `joint`        the figures of a column's groups together: variances and covariances
 `disparities`  difference, ratio and worst group with intervals that hold over all groups

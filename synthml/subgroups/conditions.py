@@ -18,7 +18,7 @@ import pandas as pd
 from synthml.subgroups.naming import RARE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -42,13 +42,19 @@ class Condition:
     rows: NDArray[np.bool_]
 
 
-def conditions(study: Study, members: Iterable[Members], *, minimum_rows: int) -> list[Condition]:
-    """Every condition on the holdout's features and sensitive columns that `minimum_rows` rows or more meet, but not all."""
+def conditions(study: Study, members: Iterable[tuple[Members, Collection[int]]], *, minimum_rows: int) -> list[Condition]:
+    """Every condition on the holdout's features and sensitive columns that `minimum_rows` rows or more meet, but not all.
+
+    members: each grouping with the groups that may be shown.
+    """
     found: list[Condition] = []
-    single = {member.grouping.columns[0]: member for member in members if len(member.grouping.columns) == 1}
-    for column, member in single.items():
-        for group, labels in enumerate(member.grouping.labels):
-            found.append(Condition(column, f"{column} = {labels[0][1]}", member.grouping.codes == group))
+    single: set[str] = set()
+    for member, shown in members:
+        if len(member.grouping.columns) == 1:
+            column = member.grouping.columns[0]
+            single.add(column)
+            labels = member.grouping.labels
+            found += [Condition(column, f"{column} = {labels[g][0][1]}", member.grouping.codes == g) for g in shown]
     features = study.features("holdout")
     for column in features.columns:
         if column in single:

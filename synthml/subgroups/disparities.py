@@ -5,12 +5,12 @@ difference(), ratio()   max - min and min / max over groups; bounds by combining
 corrected()  the difference without what chance alone adds to a maximum
 worst()      the worst group's figure, bounded for all groups at once
 
-The largest difference among groups cannot be bounded by resampling it: where the groups are alike, every resample shows a
-difference, and with groups of unequal size a bootstrap of studentised pairs covered 70% (benchmarks/subgroup_coverage.md). So
-every *pair* gets an interval, wide enough that all of them hold at once: the groups' own intervals (Wilson, logit or log scale)
-at the critical value of the largest studentised difference among correlated normals (max-t; Hothorn, Bretz & Westfall 2008, doi
-10.1002/bimj.200810425), put together by the square-and-add rule (MOVER; Zou & Donner 2008, doi 10.1002/sim.3095). The true
-largest difference then lies between the largest lower and the largest upper bound. Ratios are differences of logarithms.
+The largest difference among groups cannot be bounded by resampling it: where groups are alike every resample shows a difference,
+and a percentile interval never holds the truth (benchmarks/subgroup_coverage.md). So every *pair* gets an interval, wide enough
+that all of them hold at once: the groups' own intervals (Wilson, logit or log scale) at the critical value of the largest
+studentised difference among correlated normals (max-t; Hothorn, Bretz & Westfall 2008, doi 10.1002/bimj.200810425), put together
+by the square-and-add rule (MOVER; Zou & Donner 2008, doi 10.1002/sim.3095). The true largest difference then lies between the
+largest lower and the largest upper bound. Ratios are differences of logarithms.
 """
 
 from __future__ import annotations

@@ -77,15 +77,17 @@ def _measured(study: Study, used: Mapping[str, Outcome], seed: int, settings: _S
     by_group: list[dict[str, Any]] = []
     by_column: list[dict[str, Any]] = []
     notes: list[str] = []
+    shown: list[tuple[Members, list[int]]] = []
     for at, member in enumerate(members):
         reasons = [withheld.reason(at, group) for group in range(len(member.grouping.labels))]
         column = _Column(member, used, reasons, settings, np.random.default_rng([seed, 1, at]))
         column.groups(figures, by_group)
         column.disparities(figures, by_column)
         notes += column.notes()
+        shown.append((member, column.shown))
     if not members:
         notes.append("no sensitive column is given: no group is measured")
-    slices = worst_slices(study, members, used, rng=np.random.default_rng([seed, 2]), confidence=settings.confidence)
+    slices = worst_slices(study, shown, used, rng=np.random.default_rng([seed, 2]), confidence=settings.confidence)
     tables = {"subgroups": tuple(by_group), "disparities": tuple(by_column), "slices": slices}
     return Evidence("subgroups", figures, {name: rows for name, rows in tables.items() if rows}, tuple(notes))
 

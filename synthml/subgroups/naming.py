@@ -1,8 +1,8 @@
 """Which groups are named: a label that only a few people carry would itself point at them.
 
-A label of fewer than `FEWEST` rows (subjects, when they are known) is read as `(rare)` together with the column's other rare
-labels, in intersections too. A group that the model was trained for and that has no holdout row is kept, empty: silence about it
-would read as if nobody had asked.
+A label of fewer than `FEWEST` people (rows, when subjects are unknown) in holdout and source together is read as `(rare)`, along
+with the column's other rare labels, in intersections too; the labels of bins are the schema's own and stay. A group that the
+model was trained for and that has no holdout row is kept, empty: silence about it would read as if nobody had asked.
 """
 
 from __future__ import annotations
@@ -56,42 +56,53 @@ def people_in(codes: NDArray[np.int64], groups: int, subjects: NDArray[np.int64]
 def named_groupings(study: Study) -> tuple[Members, ...]:
     """The holdout's groupings (one per sensitive column and intersection) under labels that may be published."""
     subjects = study.subjects("holdout")
-    trained_on = [role for role in ("source", "synthetic") if role in study.roles]
-    elsewhere = [({g.columns: g for g in study.groupings(role)}, study.subjects(role)) for role in trained_on]
-    holdout = study.groupings("holdout")
-    rare = _rare_labels(holdout, subjects)
+    known = {role: _Role(study, role) for role in ("holdout", "source", "synthetic") if role in study.roles}
+    real = [role for name, role in known.items() if name != "synthetic"]
+    rare = _rare_labels(real, study.schema.bins)
+    trained_on = [role for name, role in known.items() if name != "holdout"]
     found = []
-    for grouping in holdout:
-        columns = grouping.columns
-        unseen = _unseen(grouping, [(theirs[columns], known) for theirs, known in elsewhere if columns in theirs])
-        merged = _merged(grouping, rare, unseen)
+    for grouping in known["holdout"].groupings.values():
+        merged = _merged(grouping, rare, _unseen(grouping, trained_on))
         groups = len(merged.labels)
-        found.append(Members(merged, np.bincount(merged.codes, minlength=groups), people_in(merged.codes, groups, subjects)))
+        rows = np.bincount(merged.codes, minlength=groups)
+        found.append(Members(merged, rows, people_in(merged.codes, groups, subjects)))
     return tuple(found)
 
 
-def _rare_labels(groupings: Sequence[Grouping], subjects: NDArray[np.int64] | None) -> set[tuple[str, str]]:
+class _Role:
+    """The groupings of one table by their columns, and its subjects."""
+
+    def __init__(self, study: Study, role: str) -> None:
+        self.groupings = {grouping.columns: grouping for grouping in study.groupings(role)}
+        self.subjects = study.subjects(role)
+
+    def people(self, columns: tuple[str, ...]) -> dict[Labels, int]:
+        """How many people are in each group."""
+        grouping = self.groupings.get(columns)
+        if grouping is None:
+            return {}
+        counts = people_in(grouping.codes, len(grouping.labels), self.subjects)
+        return dict(zip(grouping.labels, counts.tolist(), strict=True))
+
+
+def _rare_labels(real: Sequence[_Role], bins: Mapping[str, object]) -> set[tuple[str, str]]:
     """The (column, label) pairs that too few people carry."""
     people: dict[tuple[str, str], int] = {}
-    for grouping in groupings:
-        for place, column in enumerate(grouping.columns):
-            pairs = sorted({labels[place] for labels in grouping.labels})
-            code = {pair: i for i, pair in enumerate(pairs)}
-            onto = np.array([code[labels[place]] for labels in grouping.labels], dtype=np.int64)
-            counts = people_in(onto[grouping.codes], len(pairs), subjects)
-            people.update({(column, label): int(counts[code[column, label]]) for _, label in pairs})
+    for columns in real[0].groupings:
+        if len(columns) == 1 and columns[0] not in bins:
+            for role in real:
+                for labels, count in role.people(columns).items():
+                    people[labels[0]] = people.get(labels[0], 0) + count
     return {pair for pair, count in people.items() if count < FEWEST}
 
 
-def _unseen(grouping: Grouping, elsewhere: Iterable[tuple[Grouping, NDArray[np.int64] | None]]) -> list[Labels]:
+def _unseen(grouping: Grouping, trained_on: Iterable[_Role]) -> list[Labels]:
     """Groups of the tables trained on that have no holdout row, when enough people are in them to be named."""
     seen = set(grouping.labels)
     found: dict[Labels, None] = {}
-    for other, subjects in elsewhere:
-        counts = people_in(other.codes, len(other.labels), subjects)
-        found.update(
-            {labels: None for labels, count in zip(other.labels, counts, strict=True) if labels not in seen and count >= FEWEST}
-        )
+    for role in trained_on:
+        counts = role.people(grouping.columns)
+        found.update({labels: None for labels, count in counts.items() if labels not in seen and count >= FEWEST})
     return list(found)
 
 
@@ -100,7 +111,7 @@ def _merged(grouping: Grouping, rare: set[tuple[str, str]], unseen: Iterable[Lab
     place: dict[Labels, int] = {}
     onto = [place.setdefault(_renamed(labels, rare), len(place)) for labels in grouping.labels]
     for labels in unseen:
-        place.setdefault(labels, len(place))
+        place.setdefault(_renamed(labels, rare), len(place))
     return Grouping(grouping.columns, tuple(place), np.array(onto, dtype=np.int64)[grouping.codes])
 
 
@@ -113,6 +124,6 @@ def group_label(labels: Labels) -> str:
     return ", ".join(label for _, label in labels)
 
 
-def columns_label(columns: Sequence[str] | Mapping[str, object]) -> str:
+def columns_label(columns: Sequence[str]) -> str:
     """How a grouping is called in a table."""
     return ", ".join(columns)

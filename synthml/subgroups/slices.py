@@ -24,7 +24,7 @@ from synthml.subgroups.conditions import conditions
 from synthml.subgroups.naming import FEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,7 +57,7 @@ def row_errors(outcome: Outcome) -> NDArray[np.float64]:
 
 def worst_slices(
     study: Study,
-    members: Sequence[Members],
+    members: Sequence[tuple[Members, Collection[int]]],
     outcomes: Mapping[str, Outcome],
     *,
     rng: np.random.Generator,
@@ -66,6 +66,7 @@ def worst_slices(
 ) -> tuple[dict[str, Any], ...]:
     """The table "slices": at most `tested` rows, the worst first; none when the holdout is too small to search.
 
+    members: each grouping with the groups that may be shown. Columns of the table:
     slice: its conditions in words. n: rows of the testing half, to the nearest minimum cell. measure: log_loss or squared_error.
     tstr, trtr: mean error. against: "trtr", or "everyone" when no real-trained model is there. difference, low, high: mean error
     minus that of `against`, simultaneous over the slices tested. everyone: on all rows of that half, the same difference (against
