@@ -190,6 +190,7 @@ def _groups(reading: Reading) -> _Part | None:
     losses = {group.of: loss for group, loss in reading.losses(metric.name)}
     order = {of: place for place, of in enumerate(losses)}
     ranked = sorted(reading.weakest_first(metric), key=lambda group: order.get(group.of, len(order)))
+    events = any(group.events is not None for group in ranked)
     rows = []
     for group in ranked:
         loss = losses.get(group.of)
@@ -199,7 +200,7 @@ def _groups(reading: Reading) -> _Part | None:
         rows.append(
             _row(
                 markdown_text(reading.group_title(group.of, cut=_SHORT)),
-                f"{count(group.rows)} / {count(group.events)}",
+                count(group.rows) + (f" / {count(group.events)}" if events else ""),
                 spoken(tstr, digits=metric.digits),
                 f"{told}, {place}" if told and place else told,
             )
@@ -209,7 +210,7 @@ def _groups(reading: Reading) -> _Part | None:
     if withheld:
         head += [f"{plural(withheld, 'group is', 'groups are')} too small to show, or withheld to protect a small one.", ""]
     if rows:
-        head += _table("Group", "Rows / events", f"{metric.title}, trained on synthetic", "Loss")
+        head += _table("Group", "Rows / events" if events else "Rows", f"{metric.title}, trained on synthetic", "Loss")
     return _Part(head, rows, "and {n} more groups in the report", rank=5, least=3, wanted=12)
 
 

@@ -23,6 +23,10 @@ _NAMES = {
     "diagonal": "Diagonal",
 }
 _KINDS = {"treat all": "all", "treat none": "nobody"}
+_CALIBRATION_READING = {
+    "risk": "On the diagonal, predictions come true as often as they say; below it the model promises too much risk.",
+    "regression": "On the diagonal, predictions are right on average; below it they are too high.",
+}
 _SHOWN = ("tstr", "trtr")
 
 
@@ -149,9 +153,7 @@ def _calibration(reading: Reading) -> Curve | None:
             "n": "Rows",
         },
     )
-    return Curve(
-        plot, "On the diagonal, predictions come true as often as they say; below it the model promises too much risk.", sheet
-    )
+    return Curve(plot, _CALIBRATION_READING["regression" if reading.task == "regression" else "risk"], sheet)
 
 
 def _square(series: Sequence[Series]) -> tuple[float, float]:

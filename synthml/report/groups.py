@@ -205,7 +205,9 @@ def disparity_sheets(reading: Reading) -> tuple[Sheet | None, Sheet | None]:
 def _disparity_sheet(reading: Reading, found: list[Disparity], key: str, caption: str) -> Sheet:
     """Difference and ratio, with the worst group and its simultaneous bound."""
     tabled = {(row.get("metric"), row.get("of")): row for row in reading.table("disparities") if row.get("protocol") == "tstr"}
-    scale = scale_for([variants.get("difference") for _, _, variants in found], include=[0.0])
+    # an error in the target's unit shares no axis with shares and slopes
+    drawn = [variants.get("difference") for measure, _, variants in found if metric_term(measure).digits is not None]
+    scale = scale_for(drawn, include=[0.0])
     columns = (
         Column("Measure", "label"),
         Column("Largest difference", "plot", scale=scale, references=reference("zero", 0.0, scale)),
@@ -220,7 +222,7 @@ def _disparity_sheet(reading: Reading, found: list[Disparity], key: str, caption
         by_column.setdefault(column_title(of), []).append(
             (
                 Cell(_MEASURES.get(measure, term.title), full=term.meaning),
-                Cell(whiskers=whisker("loss", variants.get("difference"), scale)),
+                Cell(whiskers=() if term.digits is None else whisker("loss", variants.get("difference"), scale)),
                 figure_cell(variants.get("difference"), term),
                 Cell(figure_cell(variants.get("difference_corrected"), term).text),
                 figure_cell(variants.get("ratio"), metric_term("auroc")),

@@ -50,7 +50,7 @@ def loss_cell(figure: Estimate | None, metric: MetricTerm, margin: float | None,
     place = standing(figure, margin)
     if place == "unknown":
         return cell
-    needs = f", {rows:,} rows would decide" if rows is not None and place == "open" else ""
+    needs = f"; about {rows:,} rows would decide" if rows is not None and place == "open" else ""
     return Cell(cell.text, cell.note, STANDING_WORDS[place] + needs, place)
 
 

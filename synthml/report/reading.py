@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from synthml.errors import InputError
 from synthml.figures import ALL, FigureId
 from synthml.report.terms import METRIC_TERMS, PROTOCOLS, metric_term
-from synthml.report.wording import Label, clean, group_label, group_pairs, label, number, plural, spoken
+from synthml.report.wording import Label, clean, column_title, group_label, group_pairs, label, number, plural, spoken
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
@@ -256,7 +256,17 @@ class Reading:
     def group_title(self, of: str, *, cut: int = 72) -> Label:
         """How a group is called; what is no group of the report stands as its id says."""
         known = self.group_titles.get(of)
-        return known if known is not None and len(known.shown) <= cut else group_label(of, cut=cut)
+        if known is not None and len(known.shown) <= cut:
+            return known
+        if (of, cut) not in self._titles:
+            named = of == ALL or group_pairs(of)
+            self._titles[of, cut] = group_label(of, cut=cut) if named else label(column_title(of), cut=cut)
+        return self._titles[of, cut]
+
+    @cached_property
+    def _titles(self) -> dict[tuple[str, int], Label]:
+        """Titles made so far: a hostile label of 10,000 characters is read once, not once a figure."""
+        return {}
 
     def losses(self, metric: str) -> list[tuple[Group, Estimate]]:
         """The groups' losses in a metric, the worst upper bound first; equal ones by name."""
