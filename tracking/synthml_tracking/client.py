@@ -1,51 +1,67 @@
-"""The door to MLflow: imported late, without telemetry, with bounded patience, and with errors told plainly."""
+"""The door to MLflow: imported late, without telemetry, with bounded patience, and with errors told plainly.
+
+Telemetry. MLflow and Evidently report usage to their makers unless they are told not to. Nothing phones home from a hospital:
+`load_mlflow` sets MLFLOW_DISABLE_TELEMETRY and DO_NOT_TRACK before the first import, and stops MLflow's client when the user had
+imported MLflow before. A value that the user has set wins.
+
+Patience. MLflow's own settings wait for about four minutes before they admit that a server is gone. Inside `patience` a request
+is tried three times, 30 seconds each at most, unless the user has set the variables; they are gone again afterwards.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import TrackingError
+from synthml.errors import InputError, TrackingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["address", "default_uri", "load_mlflow", "patience", "quiet", "tracking_uri_of"]
+__all__ = ["address", "load_mlflow", "logged_model_id", "patience", "quiet", "tracking_uri_of", "without_autolog"]
 
-# Nothing phones home from a hospital. What the user has set wins.
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-# MLflow's own settings would wait for minutes before they admit that a server is gone.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # its lines on standard output would stand in the middle of ours, and cost a request
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_SQLITE = "sqlite:///"
 
 
 def load_mlflow() -> Any:
-    """MLflow, with its telemetry switched off before it is first imported."""
+    """MLflow, with its telemetry switched off."""
     for name, value in _NO_TELEMETRY.items():
         os.environ.setdefault(name, value)
+    running = "mlflow" in sys.modules
     import mlflow
 
+    if running:
+        from mlflow.telemetry import get_telemetry_client, set_telemetry_client
+
+        if get_telemetry_client() is not None:
+            set_telemetry_client()  # reads the variables again
     return mlflow
 
 
-def default_uri() -> str:
-    """`sqlite:///<working folder>/mlflow.db`."""
-    return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def tracking_uri_of(given: str | None) -> str:
-    """The store: given, or what the user has set in MLflow, or the default."""
+    """The store: given, or what the user has set in MLflow, or `mlflow.db` in the working folder. A path in it is absolute."""
     mlflow = load_mlflow()
-    if given is not None:
-        return given
-    return str(mlflow.get_tracking_uri()) if mlflow.is_tracking_uri_set() else default_uri()
+    if given is None:
+        given = str(mlflow.get_tracking_uri()) if mlflow.is_tracking_uri_set() else f"{_SQLITE}mlflow.db"
+    if given.startswith(_SQLITE) and not given.startswith(f"{_SQLITE}/") and given != _SQLITE:
+        return f"{_SQLITE}{Path(given.removeprefix(_SQLITE)).absolute()}"
+    return given
 
 
 @contextmanager
 def address(uri: str) -> Iterator[None]:
-    """Point MLflow's fluent API, and the embedded registry, at a store; afterwards everything is as the user had set it."""
+    """Point MLflow at the store, and back: some of its calls read the global address whatever their client says."""
     load_mlflow()
     from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
@@ -73,27 +89,35 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def patience(what: str, *, spool: str | None = None) -> Iterator[None]:
-    """Calls to the tracking server: bounded retries, and one clear TrackingError that names the spool if there is one."""
+def patience(what: str, *, spool: Path | None = None) -> Iterator[None]:
+    """Calls to the store, and nothing else: bounded retries, and one clear TrackingError that names the spool if there is one."""
     load_mlflow()
-    import requests
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
+    place = None if spool is None else str(spool)
     try:
-        with _environment(_PATIENCE):
+        with _environment(_PATIENCE), quiet("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
             yield
-    except MlflowException as error:
-        told = str(error.message if hasattr(error, "message") else error).splitlines()[0][:300]
-        raise TrackingError(f"the tracking server refused or cannot be reached while {what}: {told}", spool=spool) from error
-    except (requests.RequestException, SQLAlchemyError, OSError) as error:
-        kind = type(error).__name__
-        raise TrackingError(f"the tracking server cannot be reached while {what} ({kind})", spool=spool) from error
+    except (InputError, TrackingError):
+        raise
+    except Exception as error:  # noqa: BLE001  stores and artifact stores raise their own libraries' errors: boto, azure, SQLAlchemy
+        raise TrackingError(f"{_told(error)} while {what}", spool=place) from error
+
+
+def _told(error: Exception) -> str:
+    """What went wrong, in one line."""
+    from mlflow.exceptions import MlflowException, RestException
+
+    kind = type(error).__name__
+    if isinstance(error, RestException):
+        return f"the tracking server refused ({str(error).splitlines()[0][:300]})"
+    if isinstance(error, MlflowException):
+        cause = error.__cause__
+        kind = str(error.error_code) if cause is None else type(cause).__name__
+    return f"the tracking server cannot be reached, or failed ({kind})"
 
 
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """Hold back MLflow's advice that does not apply here, for the duration."""
+    """Hold back advice of other libraries that does not apply here, for the duration."""
     held = [(logging.getLogger(name), logging.getLogger(name).level) for name in loggers]
     for logger, _ in held:
         logger.setLevel(logging.ERROR)
@@ -102,3 +126,53 @@ def quiet(*loggers: str) -> Iterator[None]:
     finally:
         for logger, level in held:
             logger.setLevel(level)
+
+
+@contextmanager
+def without_autolog() -> Iterator[None]:
+    """Whatever autolog the user has switched on pauses here.
+
+    synthml trains models on real rows for comparison, which must never be logged, and looks into a model file before it is logged,
+    which autolog would not wait for.
+    """
+    load_mlflow()
+    from mlflow.utils import autologging_utils
+
+    before = autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED
+    try:
+        with autologging_utils.disable_autologging():
+            yield
+    finally:
+        autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED = before
+
+
+def logged_model_id(client: Any, model_uri: str) -> str:
+    """The LoggedModel behind models:/NAME/1, models:/NAME@alias, models:/m-..., or runs:/ID/... Raises InputError."""
+    kind, _, rest = model_uri.partition(":/")
+    rest = rest.strip("/")
+    if kind == "runs" and rest:
+        return _of_run(client, rest)
+    if kind != "models" or not rest:
+        raise InputError(
+            f"'{model_uri}' is no model: expected models:/NAME/1, models:/NAME@alias, models:/m-... or runs:/ID/model"
+        )
+    if "@" in rest:
+        name, _, alias = rest.rpartition("@")
+        return logged_model_id(client, client.get_model_version_by_alias(name, alias).source)
+    if "/" in rest:
+        name, _, number = rest.rpartition("/")
+        return logged_model_id(client, client.get_model_version(name, number).source)
+    if rest.startswith("m-"):
+        return rest
+    raise InputError(f"'{model_uri}' names no version: write models:/{rest}/1 or models:/{rest}@alias")
+
+
+def _of_run(client: Any, rest: str) -> str:
+    run_id, _, name = rest.partition("/")
+    outputs = client.get_run(run_id).outputs
+    ids = [str(output.model_id) for output in (outputs.model_outputs if outputs else ())]
+    if len(ids) > 1 and name:
+        ids = [model_id for model_id in ids if client.get_logged_model(model_id).name == name]
+    if len(ids) != 1:
+        raise InputError(f"run {run_id} has {len(ids)} logged models of that name; name one as models:/m-...")
+    return ids[0]

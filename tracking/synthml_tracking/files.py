@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["flush_folder", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -19,3 +19,26 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    _flush_entry(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Everything in a folder, on disk before this returns."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            _flush_entry(path)
+    _flush_entry(folder)
+
+
+def _flush_entry(folder: Path) -> None:
+    """The names in a folder. Windows has no such call, and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,41 +1,191 @@
-"""What is logged, decided by pure code: typed items, made from a study's facts and a dossier. `writer` writes them.
+"""What is logged, decided by pure code: typed items made from the study's facts, the dossier and the verdict.
 
-Nothing here does I/O or knows MLflow, so what would be logged can be tested without a server.
+Nothing here does I/O or knows MLflow, so what would be logged can be tested without a server. `recording` is the list for a
+wrapped run, `evaluation` the one for evidence that is added later, `version` a registration. An item turns into JSON and back,
+because a list of items is what the spool keeps; `writer` is the one interpreter.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from synthml.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Verdict
 
 __all__ = [
+    "ArtifactItem",
     "DatasetItem",
+    "EndItem",
+    "Item",
     "MetricItem",
+    "ModelInputItem",
     "ModelItem",
+    "ParamItem",
+    "TagItem",
     "VersionItem",
-    "artifacts",
+    "VersionTagItem",
+    "artifact_files",
     "datasets",
+    "evaluation",
     "evidence_key",
-    "metrics",
-    "model_item",
+    "known",
     "params",
-    "run_tags",
+    "recording",
     "short_digest",
-    "version_item",
+    "version",
 ]
 
-_PARAM = 500
-_TAG = 4000
+_VALUE = 500  # characters of a param or tag; MLflow cuts params at 6,000 and tags at 8,000, silently
 _MEASURED_ON = {"trts": "synthetic"}
+_TYPES = {"numeric": "double", "boolean": "boolean", "categorical": "string", "datetime": "datetime"}
+
+
+@dataclass(frozen=True)
+class DatasetItem:
+    """A dataset input. roles: sorted, one table in two roles is one input; columns: name -> MLflow's type.
+
+    profile: flat facts that the UI's dataset drawer shows.
+    """
+
+    digest: str
+    roles: tuple[str, ...]
+    columns: Mapping[str, str]
+    profile: Mapping[str, Any]
+
+    @property
+    def context(self) -> str:
+        """MLflow's context of the input."""
+        return ",".join(self.roles)
+
+    @property
+    def name(self) -> str:
+        """The dataset's name: what it is, since tables of a study have no other."""
+        return self.context
+
+
+@dataclass(frozen=True)
+class ModelInputItem:
+    """A LoggedModel that was evaluated."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
+class ModelItem:
+    """The model folder of the spool, to be uploaded to the LoggedModel and linked to the run."""
+
+    model_id: str
+
+
+@dataclass(frozen=True)
+class ParamItem:
+    """One parameter of the run."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class TagItem:
+    """One tag of the run, or of another one."""
+
+    key: str
+    value: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricItem:
+    """One number under its figure's id. dataset: digest of the table that it was measured on, or None."""
+
+    key: str
+    value: float
+    dataset: str | None
+
+
+@dataclass(frozen=True)
+class ArtifactItem:
+    """A file of the spool's `artifacts` folder, for the run, or for another one too."""
+
+    path: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class VersionItem:
+    """A version to be registered; tags and description go in when it is made."""
+
+    name: str
+    description: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class VersionTagItem:
+    """A tag on a version that stands already."""
+
+    name: str
+    version: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class EndItem:
+    """The end of the run."""
+
+    status: str
+
+
+Item = (
+    DatasetItem
+    | ModelInputItem
+    | ModelItem
+    | ParamItem
+    | TagItem
+    | MetricItem
+    | ArtifactItem
+    | VersionItem
+    | VersionTagItem
+    | EndItem
+)
+_KINDS: dict[str, type[Item]] = {
+    "dataset": DatasetItem,
+    "model_input": ModelInputItem,
+    "model": ModelItem,
+    "param": ParamItem,
+    "tag": TagItem,
+    "metric": MetricItem,
+    "artifact": ArtifactItem,
+    "version": VersionItem,
+    "version_tag": VersionTagItem,
+    "end": EndItem,
+}
+_WORDS = {kind: word for word, kind in _KINDS.items()}
+
+
+def to_dict(item: Item) -> dict[str, Any]:
+    """JSON form. Law: `from_dict(to_dict(item)) == item`."""
+    return {"item": _WORDS[type(item)], **asdict(item)}
+
+
+def from_dict(data: Mapping[str, Any]) -> Item:
+    """Read an item back. Raises InputError when this version does not know its kind."""
+    fields = {key: value for key, value in data.items() if key != "item"}
+    if data.get("item") not in _KINDS:
+        raise InputError(f"the spool holds an item of kind '{data.get('item')}', which this synthml does not know; use a newer one")
+    if "roles" in fields:
+        fields["roles"] = tuple(fields["roles"])
+    return _KINDS[data["item"]](**fields)
 
 
 def short_digest(digest: str) -> str:
@@ -45,58 +195,84 @@ def short_digest(digest: str) -> str:
 
 def evidence_key(dossier: Dossier) -> str:
     """The first 32 hex of the evidence document's own SHA-256: its file name and its tag."""
-    return hashlib.sha256(dossier.to_json()).hexdigest()[:32]
+    return short_digest(dossier.digest)
 
 
-@dataclass(frozen=True)
-class DatasetItem:
-    """A dataset input. roles: sorted; one table in two roles is one input. profile: flat facts that the UI shows."""
-
-    digest: str
-    roles: tuple[str, ...]
-    columns: Mapping[str, str]
-    profile: Mapping[str, Any]
-
-    @property
-    def context(self) -> str:
-        """MLflow's context: the roles, joined by commas."""
-        return ",".join(self.roles)
-
-    @property
-    def name(self) -> str:
-        """The dataset's name in MLflow."""
-        return self.context
+# ---- the lists ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class MetricItem:
-    """One number under its figure's id, linked to the dataset that it was measured on."""
-
-    key: str
-    value: float
-    dataset: str
-
-
-@dataclass(frozen=True)
-class ModelItem:
-    """The LoggedModel: its name, type, params and tags."""
-
-    name: str
-    model_type: str
-    params: Mapping[str, str]
-    tags: Mapping[str, str]
+def known(study: Study, estimator: object, *, seed: int, error: str | None, status: str) -> Iterator[Item]:
+    """What is known of a run that measured nothing. error: class of what went wrong; its words may hold a value."""
+    yield from datasets(study)
+    yield from params(study.summary(), estimator, seed)
+    if error is not None:
+        yield TagItem("synthml.error", error)
+    yield EndItem(status)
 
 
-@dataclass(frozen=True)
-class VersionItem:
-    """A registered version: tags and description go in when it is made."""
+def recording(
+    study: Study, dossier: Dossier, verdict: Verdict, estimator: object, *, artifacts: Iterable[str]
+) -> Iterator[Item]:
+    """Everything that a wrapped run logs. artifacts: paths of its files. Raises InputError when the dossier has no model URI."""
+    tables = datasets(study)
+    yield from tables
+    yield ModelItem(_model_id(dossier))
+    yield from params(dossier.study, estimator, dossier.seed)
+    yield from _tags(dossier, verdict, tables)
+    yield TagItem("mlflow.note.content", _card(dossier, verdict))
+    yield from metrics(dossier)
+    yield from (ArtifactItem(path) for path in artifacts)
+    yield EndItem("FINISHED")
 
-    description: str
-    tags: Mapping[str, str] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
+def evaluation(
+    study: Study,
+    dossier: Dossier,
+    *,
+    artifacts: Iterable[str],
+    source_run: str | None,
+    versions: Iterable[tuple[str, str]],
+) -> Iterator[Item]:
+    """Evidence on a model that was logged before: a run of its own, and a mark on the model's run and on each version."""
+    tables = datasets(study)
+    yield from tables
+    yield ModelInputItem(_model_id(dossier))
+    yield from params(dossier.study, None, dossier.seed)
+    yield from _tags(dossier, None, tables)
+    yield from metrics(dossier)
+    evidence, key = _evidence_path(dossier), f"synthml.ev.{evidence_key(dossier)}"
+    yield from (ArtifactItem(path) for path in artifacts)
+    if source_run is not None:
+        yield ArtifactItem(evidence, source_run)
+        yield TagItem(key, dossier.producer, source_run)
+    for name, number in versions:
+        yield VersionTagItem(name, number, key, dossier.producer)
+        for item in tables:
+            yield VersionTagItem(name, number, f"synthml.ds.{short_digest(item.digest)}", item.context)
+    yield EndItem("FINISHED")
+
+
+def version(name: str, study: Study, dossier: Dossier, verdict: Verdict) -> VersionItem:
+    """A registration: the reviewer's card as the description, and the tags that lineage and gates search."""
+    tags = {item.key: item.value for item in _tags(dossier, verdict, datasets(study))}
+    return VersionItem(name, _card(dossier, verdict), tags)
+
+
+def artifact_files(dossier: Dossier, verdict: Verdict | None) -> dict[str, bytes]:
+    """Path under the run's artifacts -> content."""
+    from synthml.report import report_html
+
+    files = {
+        _evidence_path(dossier): dossier.to_json(),
+        "synthml/report.html": report_html(dossier, verdict).encode("utf-8"),
+    }
+    if verdict is not None:
+        document = json.dumps(verdict.to_dict(), sort_keys=True, indent=1, ensure_ascii=False)
+        files["synthml/verdict.json"] = document.encode("utf-8")
+    return files
+
+
+# ---- their parts ----------------------------------------------------------------------------------------------------------
 
 
 def datasets(study: Study) -> tuple[DatasetItem, ...]:
@@ -109,100 +285,90 @@ def datasets(study: Study) -> tuple[DatasetItem, ...]:
 
 def _dataset(study: Study, digest: str, roles: tuple[str, ...]) -> DatasetItem:
     table = study.tables[roles[0]]
-    profile: dict[str, Any] = {
-        "role": ",".join(roles),
-        "rows": table.rows,
-        "columns": table.columns,
-        "digest_sha256": digest,
-    }
+    profile: dict[str, Any] = {"role": ",".join(roles), "rows": table.rows, "columns": table.columns, "digest": digest}
     if table.subjects is not None:
         profile["subjects"] = table.subjects
     if "synthetic" in roles and study.generation is not None:
         profile |= _generation_profile(study.generation.redacted().to_dict())
     kinds = study.schema.kinds
-    columns = {str(name): kinds.get(str(name), "numeric") for name in table.frame.columns}
+    columns = {str(name): _TYPES[kinds.get(str(name), "numeric")] for name in table.frame.columns}
     return DatasetItem(digest, roles, columns, profile)
 
 
 def _generation_profile(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reviewer asks of a synthetic table first, flat."""
     generator, privacy = record.get("generator") or {}, record.get("privacy") or {}
+    parameters = generator.get("parameters") or {}
     facts = {
-        "synthetic": "yes",
+        "label": "synthetic",
+        "id": record.get("id"),
+        "version": record.get("version"),
         "generator": " ".join(str(generator[k]) for k in ("name", "version") if generator.get(k)),
-        "min_leaf": (generator.get("parameters") or {}).get("min_leaf"),
+        "min_leaf": parameters.get("min_leaf"),
         "epsilon": privacy.get("epsilon"),
         "delta": privacy.get("delta"),
         "purpose": record.get("purpose"),
+        "expiry": record.get("expiry"),
     }
-    return {key: value for key, value in facts.items() if value not in (None, "")}
+    return {key: value for key, value in facts.items() if isinstance(value, (str, int, float)) and value != ""}
 
 
-def metrics(dossier: Dossier) -> tuple[MetricItem, ...]:
+def metrics(dossier: Dossier) -> Iterator[MetricItem]:
     """Every value and bound, each with the digest of the dataset that it was measured on."""
-    digests = {role: str(facts["digest"]) for role, facts in dossier.datasets.items()}
-    items = []
+    digests = {role: str(facts["digest"]) for role, facts in dossier.datasets.items() if facts.get("digest")}
     for key, value in dossier.metrics().items():
         variant = key.partition("/")[0].split(".")
         role = next((_MEASURED_ON[part] for part in variant if part in _MEASURED_ON), "holdout")
-        items.append(MetricItem(key, value, digests.get(role, "")))
-    return tuple(items)
+        yield MetricItem(key, value, digests.get(role))
 
 
-def params(dossier: Dossier, estimator: object) -> dict[str, str]:
-    """What was trained and how it was measured; under `synthml.` so that autolog's own names stay free."""
-    settings = dossier.study.get("settings") or {}
+def estimator_name(estimator: object) -> str:
+    """The class of an estimator, or the name of a function."""
+    if hasattr(estimator, "fit"):
+        return type(estimator).__name__
+    return str(getattr(estimator, "__name__", type(estimator).__name__))
+
+
+def params(study: Mapping[str, Any], estimator: object, seed: int) -> tuple[ParamItem, ...]:
+    """What was trained and how it was measured; under `synthml.`, so that the user's own names stay free."""
+    settings = study.get("settings") or {}
     found: dict[str, Any] = {
-        "synthml.estimator": type(estimator).__name__ if not callable(estimator) or hasattr(estimator, "fit") else "callable",
-        "synthml.seed": dossier.seed,
-        "synthml.target": dossier.study.get("target"),
-        "synthml.task": dossier.study.get("task"),
-        "synthml.threshold_rule": json.dumps(settings.get("threshold")),
-        "synthml.features": len(dossier.study.get("features") or ()),
+        "synthml.seed": seed,
+        "synthml.target": study.get("target"),
+        "synthml.task": study.get("task"),
+        "synthml.features": len(study.get("features") or ()),
     }
+    found |= {f"synthml.settings.{k}": v if isinstance(v, (str, int, float)) else json.dumps(v) for k, v in settings.items()}
+    if estimator is not None:
+        found["synthml.estimator"] = estimator_name(estimator)
     if hasattr(estimator, "get_params"):
-        for name, value in sorted(estimator.get_params(deep=False).items()):
-            if value is not None and isinstance(value, (str, int, float, bool)):
-                found[f"synthml.estimator.{name}"] = value
-    return {key: str(value)[:_PARAM] for key, value in found.items() if value is not None}
+        given = estimator.get_params(deep=True)
+        found |= {f"synthml.estimator.{k}": v for k, v in sorted(given.items()) if isinstance(v, (str, int, float, bool))}
+    return tuple(ParamItem(key[:250], str(value)[:_VALUE]) for key, value in found.items() if value is not None)
 
 
-def run_tags(dossier: Dossier, verdict: Verdict | None, items: tuple[DatasetItem, ...]) -> dict[str, str]:
-    """Tags of run and version alike: one per dataset, one per evidence document, the verdict."""
-    tags = {f"synthml.ds.{short_digest(item.digest)}": ",".join(item.roles) for item in items}
-    tags[f"synthml.ev.{evidence_key(dossier)}"] = dossier.producer
+def _tags(dossier: Dossier, verdict: Verdict | None, tables: Iterable[DatasetItem]) -> Iterator[TagItem]:
+    """Tags of run and version alike: one per dataset, one for the evidence document, the model's digest, the verdict."""
+    for item in tables:
+        yield TagItem(f"synthml.ds.{short_digest(item.digest)}", item.context)
+    yield TagItem(f"synthml.ev.{evidence_key(dossier)}", dossier.producer)
+    yield TagItem("synthml.model_digest", str((dossier.model or {}).get("digest")))
     if verdict is not None:
-        tags["synthml.verdict"] = f"{verdict.outcome} under {verdict.policy}"[:_TAG]
-    return tags
+        yield TagItem("synthml.verdict", f"{verdict.outcome} under {verdict.policy}"[:_VALUE])
 
 
-def model_item(dossier: Dossier, name: str) -> ModelItem:
-    """The LoggedModel of a run."""
-    task = dossier.study.get("task")
-    facts = dossier.model or {}
-    tags = {"synthml.model_digest": str(facts.get("digest")), "synthml.trained_on": "synthetic"}
-    threshold = facts.get("threshold")
-    found = {} if threshold is None else {"threshold": f"{threshold:.6g}"}
-    return ModelItem(name, "regressor" if task == "regression" else "classifier", found, tags)
-
-
-def artifacts(dossier: Dossier, verdict: Verdict | None) -> dict[str, bytes]:
-    """Path under the run's artifacts -> content."""
-    from synthml.report import report_html
-
-    files = {
-        f"synthml/evidence/{evidence_key(dossier)}.json": dossier.to_json(),
-        "synthml/report.html": report_html(dossier, verdict).encode("utf-8"),
-    }
-    if verdict is not None:
-        document = json.dumps(verdict.to_dict(), sort_keys=True, indent=1, ensure_ascii=False)
-        files["synthml/verdict.json"] = document.encode("utf-8")
-    return files
-
-
-def version_item(dossier: Dossier, verdict: Verdict | None, items: tuple[DatasetItem, ...]) -> VersionItem:
-    """The registered version: the reviewer's card as its description, and the tags that lineage and gates search."""
+def _card(dossier: Dossier, verdict: Verdict) -> str:
     from synthml.report import reviewer_card
 
-    tags = run_tags(dossier, verdict, items)
-    tags["synthml.model_digest"] = str((dossier.model or {}).get("digest"))
-    return VersionItem(reviewer_card(dossier, verdict), tags)
+    return reviewer_card(dossier, verdict)
+
+
+def _evidence_path(dossier: Dossier) -> str:
+    return f"synthml/evidence/{evidence_key(dossier)}.json"
+
+
+def _model_id(dossier: Dossier) -> str:
+    uri = str((dossier.model or {}).get("uri") or "")
+    if not uri.startswith("models:/m-"):
+        raise InputError("the dossier does not say which logged model it is about")
+    return uri.removeprefix("models:/")

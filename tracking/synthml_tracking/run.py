@@ -142,6 +142,7 @@ class Run:
         self._estimator: Any = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._recorded: Recorded | None = None
+        self._versions: list[dict[str, Any]] = []
 
     @property
     def dossier(self) -> Dossier:
@@ -263,7 +264,8 @@ class Run:
         if self._dossier is not None:
             plan["metrics"] = [asdict(item) for item in items.metrics(self._dossier)]
             plan["params"] = items.params(self._dossier, self._estimator)
-            plan["tags"] = items.run_tags(self._dossier, self._verdict, tables)
+            description = {"mlflow.note.content": items.card(self._dossier, self._verdict)}
+            plan["tags"] = {**items.run_tags(self._dossier, self._verdict, tables), **description}
         return plan
 
     def _write(self, plan: dict[str, Any], *, with_model: bool) -> Recorded:
@@ -297,9 +299,11 @@ class Run:
             "model_id": self._recorded.model_id,
             "timestamp": timestamp(),
             "version": {"name": name, **item.to_dict()},
+            "versions": self._versions,
         }
         spool = Spool.create(plan, artifacts={})
         recorded = write(spool)
+        self._versions = [*self._versions, {"name": recorded.name, "version": int(str(recorded.version))}]
         spool.remove()
         return recorded
 
