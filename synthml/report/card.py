@@ -18,7 +18,7 @@ from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing
 from synthml.report.summary import decision_lines, summarise
 from synthml.report.terms import PROTOCOLS, metric_term
-from synthml.report.wording import Label, clean, column_title, count, label, number, plural, prose, spoken
+from synthml.report.wording import Label, column_title, count, label, number, plural, prose, spoken
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
@@ -233,8 +233,8 @@ def _tables(reading: Reading) -> _Part | None:
 
 
 def _code(text: object) -> str:
-    """For a code span in a table cell: a digest, or what is left of something that is none."""
-    return re.sub(r"[^A-Za-z0-9:._-]", "", clean(text))[:80] or "unknown"
+    """For a code span in a table cell: a digest, and nothing else."""
+    return str(text) if re.fullmatch(r"[a-z0-9-]{1,20}:[0-9a-f]{1,64}", str(text)) else "unknown"
 
 
 def _errors(reading: Reading) -> _Part | None:
