@@ -31,7 +31,7 @@ def rand_hie() -> pd.DataFrame:
     raw = randhie.load_pandas().data
     levels = np.select([raw["hlthg"] == 1, raw["hlthf"] == 1, raw["hlthp"] == 1], ["good", "fair", "poor"], "excellent")
     starts = (raw[_PERSON] != raw[_PERSON].shift()).any(axis=1)
-    table = raw[["lncoins", "lpi", "fmde", "physlm", "disea"]].copy()
+    table: pd.DataFrame = raw[["lncoins", "lpi", "fmde", "physlm", "disea"]].copy()
     table.insert(0, "person", starts.cumsum().to_numpy())
     table.insert(2, "deductible", np.where(raw["idp"] == 1, "yes", "no"))
     table["health"] = levels

@@ -70,7 +70,8 @@ def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> Ya
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise error(f"{name}, line {event.start_mark.line + 1}: aliases (*name) are not allowed; write the value out")
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise error(f"{name}, line {line}: aliases (*name) are not allowed; write the value out")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[Location, int] = {}
         if node is not None:

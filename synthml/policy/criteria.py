@@ -170,9 +170,8 @@ def _told(problem: Any, document: YamlDocument) -> str:
     where = tuple(problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        known = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}.get(
-            str(where[0]) if len(where) > 1 else "", Policy
-        )
+        parts: dict[str, type[_Strict]] = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}
+        known = parts.get(str(where[0]), Policy) if len(where) > 1 else Policy
         message = f"'{where[-1]}' is no field here.{did_you_mean(str(where[-1]), known.model_fields)}"
     return f"{document.at(where)}: {'.'.join(map(str, where))}: {message}"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from synthml.estimate import Estimate
 from synthml.estimate.linear import covariance
@@ -113,7 +112,7 @@ def _train_all(study: Study, role: str, *, seed: int, settings: MeasureSettings,
         progress(f"learner {name} on the {role} rows")
         with threadpool_limits(1):  # OpenMP threads that wait for a busy core spin, and cost a hundred times what they save
             learner.fit(train, y)
-        score = predict(learner, pd.DataFrame(test) if hasattr(learner, "feature_names_in_") else test, task, len(study.classes))
+        score = predict(learner, test, task, len(study.classes))
         found[name] = Outcome(task, study.target("holdout"), score, None, study.subjects("holdout"))  # type: ignore[arg-type]
     return found
 

@@ -74,7 +74,7 @@ def train(model: Any, X: pd.DataFrame, y: NDArray[np.generic], *, seed: int, rar
     return ready(X, y)
 
 
-def predict(predictor: Any, X: pd.DataFrame, task: str, classes: int) -> NDArray[np.float64]:
+def predict(predictor: Any, X: pd.DataFrame | NDArray[np.float32], task: str, classes: int) -> NDArray[np.float64]:
     """Probabilities (n,) for binary, (n, classes) for multiclass, predictions (n,) for regression.
 
     Raises InputError when a classifier gives no probabilities, or anything that is not finite.
@@ -93,7 +93,7 @@ def predict(predictor: Any, X: pd.DataFrame, task: str, classes: int) -> NDArray
     return score
 
 
-def _probabilities(predictor: Any, X: pd.DataFrame, task: str, classes: int) -> NDArray[np.float64]:
+def _probabilities(predictor: Any, X: pd.DataFrame | NDArray[np.float32], task: str, classes: int) -> NDArray[np.float64]:
     if hasattr(predictor, "predict_proba"):
         raw = np.asarray(predictor.predict_proba(X), dtype=np.float64)
         known = getattr(predictor, "classes_", None)
