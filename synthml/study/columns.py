@@ -191,7 +191,9 @@ def _check_presence(
         return  # an empty table lacks everything
     lacking = [name for name in wanted if name not in have[role] and not problems.told(f"{role}.{name}")]
     if role not in main and role == "reference":
-        if lacking:
+        if wanted and len(lacking) == len(wanted):
+            problems.add(role, "has no column of the study", "Give a population with the same columns, or leave the role out.")
+        elif lacking:
             notes.append(f"reference: has no {listed(lacking)}; comparisons with it leave these out.")
         return
     if role not in main:  # production: what a model needs; outcomes come later

@@ -17,7 +17,7 @@ from synthml.study.checks import check_sizes, check_target, check_values, note_f
 from synthml.study.columns import REAL, Columns, check_names, resolve_columns
 from synthml.study.contamination import Contamination, check_contamination, check_same_tables
 from synthml.study.groups import Grouping, groupings_of, resolve_bins
-from synthml.study.problems import Problems, rows_of
+from synthml.study.problems import Problems, listed, rows_of
 from synthml.study.schema import ROLES, Schema
 from synthml.study.tables import Table, frame_of, normalise
 from synthml.study.target import Target, resolve_target
@@ -122,8 +122,12 @@ class Study:
         return self.tables[role].frame
 
     def features(self, role: str) -> pd.DataFrame:
-        """(n, features) in the order of `schema.features`."""
-        return self.frame(role)[list(self.schema.features or ())]
+        """(n, features) in the order of `schema.features`. Raises InputError when a reference table has not all of them."""
+        frame = self.frame(role)
+        lacking = [name for name in self.schema.features or () if name not in frame.columns]
+        if lacking:
+            raise InputError(f"the {role} table lacks {len(lacking)} features: {listed(lacking)}")
+        return frame[list(self.schema.features or ())]
 
     def target(self, role: str) -> NDArray[Any]:
         """(n,) binary: int64, 1 = positive; multiclass: int64 position in `classes`; regression: float64.
@@ -237,7 +241,7 @@ def _normalised(role: str, arrow: pa.Table, columns: Columns, problems: Problems
         arrays[name], problem = normalise(arrow.column(name), columns.kinds[name], f"{role}.{name}")
         if problem is not None:
             problems.append(problem)
-    return frame_of(arrays)
+    return frame_of(arrays, arrow.num_rows)
 
 
 def _resolved(schema: Schema, columns: Columns, target: Target, bins: Mapping[str, Any]) -> Schema:

@@ -75,10 +75,10 @@ def label_of(value: object) -> str:
     return str(value)
 
 
-def frame_of(columns: Mapping[str, Array]) -> pd.DataFrame:
+def frame_of(columns: Mapping[str, Array], rows: int) -> pd.DataFrame:
     """Arrays as a frame whose dtypes are the arrays' own under pandas 2 and 3 alike; no copy."""
     series = {name: pd.Series(values, dtype=values.dtype, copy=False) for name, values in columns.items()}
-    frame = pd.DataFrame(series, copy=False)
+    frame = pd.DataFrame(series, index=pd.RangeIndex(rows), copy=False)
     frame.columns = pd.Index(list(columns), dtype=object)
     return frame
 
