@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from synthml.report.charts import Cell, Column, LinePlot, Section, Series, Sheet, line_plot
@@ -170,7 +170,7 @@ def _net_benefit(reading: Reading) -> Curve | None:
     rows = reading.table("net_benefit")
     kinds = ("treat none", "treat all", *_SHOWN)
     series = [
-        Series(p, _NAMES[p], points, marked=False)
+        Series(_KINDS.get(p, p), _NAMES[p], points, marked=False)
         for p in kinds
         if (points := _points(rows, p, "threshold", "net_benefit", by="strategy"))
     ]
@@ -180,10 +180,9 @@ def _net_benefit(reading: Reading) -> Curve | None:
     xs = [x for s in series for x, _, _, _ in s.points]
     limits = (min(xs), max(xs)) if max(xs) > min(xs) else (0.0, 1.0)
     top = max(*own, 0.01)
-    shown = [
-        Series(s.kind, s.name, tuple(p for p in s.points if p[1] >= -0.15 * top) if s.kind == "all" else s.points, marked=False)
-        for s in series
-    ]
+    bottom = -0.15 * top if min(own) < -0.08 * top else -0.08 * top
+    # treating everyone falls without end: its line leaves the chart at the bottom
+    shown = [replace(s, points=tuple(p for p in s.points if s.kind != "all" or p[1] >= bottom)) for s in series]
     told = [
         f"{s.name}: {number(s.points[len(s.points) // 2][1])} at a threshold of {number(s.points[len(s.points) // 2][0])}."
         for s in series
@@ -197,7 +196,7 @@ def _net_benefit(reading: Reading) -> Curve | None:
         x_title="Threshold at which one acts",
         y_title="Net benefit",
         x_range=limits,
-        y_range=(max(min(own), -0.15 * top) if min(own) < 0 else -0.08 * top, top * 1.08),
+        y_range=(bottom, top * 1.08),
     )
     sheet = _numbers(
         "net-benefit-numbers",

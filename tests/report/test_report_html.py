@@ -15,6 +15,7 @@ from synthml.estimate import Estimate
 from synthml.evidence import Dossier
 from synthml.figures import group_of
 from synthml.report import report_html
+from synthml.report.curves import curves
 from synthml.report.html import _script
 from synthml.report.questions import answers
 from synthml.report.reading import Reading
@@ -332,3 +333,14 @@ def test_decisions_of_one_criterion_stand_in_one_line(full: Dossier) -> None:
     many = tuple(replace(one, of=f"ward:{i}", found="insufficient", n_required=None) for i in range(10))
     missing = summarise(Reading(full), replace(decided, decisions=many)).missing
     assert missing[0] == "auroc-loss, required at most 0.05: insufficient for ward: 0, ward: 1, ward: 2, ward: 3 and 6 more."
+
+
+def test_the_curves_draw_what_the_tables_hold(full: Dossier) -> None:
+    """Three charts; net benefit beside treating everyone, whose line leaves the chart, and no one, whose line is zero."""
+    roc, calibration, benefit = curves(Reading(full))
+    assert [drawn.kind for drawn in roc.plot.drawn] == ["diagonal", "tstr", "trtr"]
+    assert len(calibration.plot.drawn[1].markers) == 10
+    kinds = {drawn.kind: drawn.path for drawn in benefit.plot.drawn}
+    assert list(kinds) == ["nobody", "all", "tstr", "trtr"]
+    assert len({point.split(" ")[1] for point in kinds["nobody"][1:].split("L")}) == 1
+    assert kinds["all"].count("L") < kinds["tstr"].count("L")
