@@ -34,10 +34,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthml.errors import InputError
-from synthml.reading import read_table
+from synthml.reading import open_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["arrow_digest", "folder_digest", "table_digest", "without_digest"]
 
@@ -57,35 +57,41 @@ def table_digest(table: object, *, schema: _HasKinds | None = None, key: bytes |
     """`sha256:<hex>` of a table's content, or `hmac-sha256:<hex>` under a key.
 
     table: pandas, polars, Arrow, duckdb, or the path of a Parquet, Arrow or CSV file. schema: its `kinds` say what the columns
-    of a CSV are; a table that carries its own types has the same digest with and without it. Raises InputError (StudyError).
+    of a CSV are (`synthml.reading.csv` has the rules when it is left out); a table that carries its own types has the same digest
+    with and without it. A Parquet file is read a column at a time. Raises InputError, or StudyError for a file that is broken.
     """
-    kinds = None if schema is None else schema.kinds
-    return arrow_digest(read_table(table, kinds=kinds).arrow, key=key)
+    columns = open_columns(table, kinds=None if schema is None else schema.kinds)
+    return _digest(columns.schema, columns.rows, columns.fetch, key)
 
 
 def arrow_digest(table: pa.Table, *, key: bytes | None = None) -> str:
     """The same for a table that is Arrow already. Raises InputError for two columns of one name, nested values, an empty key."""
-    names = table.schema.names
+    return _digest(table.schema, table.num_rows, table.column, key)
+
+
+def _digest(schema: pa.Schema, rows: int, fetch: Callable[[str], pa.ChunkedArray], key: bytes | None) -> str:
+    names = schema.names
     if len(set(names)) < len(names):
         raise InputError(f"{len(names) - len(set(names))} column names stand in the table twice: name each column once")
-    unknown = without_digest(table)
+    unknown = without_digest(schema)
     if unknown:
         raise InputError(
-            f"column '{unknown[0]}' holds {str(table.schema.field(unknown[0]).type)[:40]}: only numbers, texts, bytes, "
+            f"column '{unknown[0]}' holds {str(schema.field(unknown[0]).type)[:40]}: only numbers, texts, bytes, "
             "booleans, dates and times have a digest. Flatten it, or leave it out."
         )
     if key is not None and not key:
         raise InputError("the digest key is empty: give at least 16 random bytes, or no key at all")
 
     def one(name: str) -> tuple[str, str]:
+        column = fetch(name)
         try:
-            return name, _column_digest(name, table.column(name))
+            return name, _column_digest(name, column)
         except pa.ArrowInvalid:
             raise InputError(f"column '{name}' holds times beyond what microseconds in 64 bits can tell") from None
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:  # hashing releases the interpreter's lock
         columns = sorted(pool.map(one, names))
-    document = json.dumps([FORM, table.num_rows, columns], ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    document = json.dumps([FORM, rows, columns], ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     if key is None:
         return "sha256:" + hashlib.sha256(document).hexdigest()
     return "hmac-sha256:" + hmac.new(key, document, hashlib.sha256).hexdigest()
@@ -128,9 +134,9 @@ def _runs(column: pa.ChunkedArray) -> Iterator[pa.Array]:
             yield run.dictionary_decode() if pa.types.is_dictionary(run.type) else run
 
 
-def without_digest(table: pa.Table) -> list[str]:
-    """Columns of a type that has no digest: nested, intervals, unions and extensions. For a table whose names are distinct."""
-    return [field.name for field in table.schema if not _known(_inner(field.type))]
+def without_digest(schema: pa.Schema) -> list[str]:
+    """Columns of a type that has no digest: nested, intervals, unions and extensions."""
+    return [field.name for field in schema if not _known(_inner(field.type))]
 
 
 def _inner(t: pa.DataType) -> pa.DataType:

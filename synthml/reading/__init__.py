@@ -12,13 +12,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthml.reading.files import SUFFIXES, read_file
-from synthml.reading.frames import Reading, from_memory
+from synthml.reading.files import SUFFIXES, parquet_columns, read_file
+from synthml.reading.frames import ColumnSource, Reading, from_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SUFFIXES", "Reading", "read_table"]
+__all__ = ["SUFFIXES", "ColumnSource", "Reading", "open_columns", "read_table"]
 
 
 def read_table(table: object, *, where: str = "table", kinds: Mapping[str, str] | None = None) -> Reading:
@@ -30,3 +30,13 @@ def read_table(table: object, *, where: str = "table", kinds: Mapping[str, str] 
     if isinstance(table, (str, Path)):
         return read_file(Path(table), where=where, kinds=kinds or {})
     return from_memory(table, where=where)
+
+
+def open_columns(table: object, *, where: str = "table", kinds: Mapping[str, str] | None = None) -> ColumnSource:
+    """The columns of `table`, to be fetched one by one, so that a Parquet file may be larger than memory. Raises StudyError."""
+    if isinstance(table, (str, Path)):
+        columns = parquet_columns(Path(table), where=where)
+        if columns is not None:
+            return columns
+    arrow = read_table(table, where=where, kinds=kinds).arrow
+    return ColumnSource(arrow.schema, arrow.num_rows, arrow.column)

@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from synthml.errors import Problem, StudyError
 from synthml.reading.csv import read_csv
-from synthml.reading.frames import Reading, without_index
+from synthml.reading.frames import ColumnSource, Reading, without_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SUFFIXES", "read_file"]
+__all__ = ["SUFFIXES", "parquet_columns", "read_file"]
 
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather", ".ipc")
@@ -27,9 +27,7 @@ Stop = Callable[[str, str], StudyError]
 def read_file(path: Path, *, where: str, kinds: Mapping[str, str]) -> Reading:
     """The table in a file. kinds: what the columns of a CSV are; Parquet and Arrow carry their own types. Raises StudyError."""
 
-    def stop(what: str, remedy: str) -> StudyError:
-        return StudyError([Problem(where, f"{path}: {what}", remedy)])
-
+    stop = _stop(path, where)
     if path.is_dir():
         raise stop("is a folder", "Name one file; join the parts of a partitioned table first.")
     if not path.is_file():
@@ -45,6 +43,39 @@ def read_file(path: Path, *, where: str, kinds: Mapping[str, str]) -> Reading:
         if name.endswith(suffix):
             return read_csv(path, where=where, kinds=kinds, delimiter=delimiter)
     raise stop(f"the suffix '{path.suffix}' is not known", f"Known are: {', '.join(SUFFIXES)}.")
+
+
+def _stop(path: Path, where: str) -> Stop:
+    def stop(what: str, remedy: str) -> StudyError:
+        return StudyError([Problem(where, f"{path}: {what}", remedy)])
+
+    return stop
+
+
+def parquet_columns(path: Path, *, where: str) -> ColumnSource | None:
+    """The columns of a Parquet file, each read when it is fetched; None for other files, and where names leave it open."""
+    import pyarrow.parquet as pq
+
+    if not (path.name.lower().endswith(_PARQUET) and path.is_file() and path.stat().st_size):
+        return None
+    stop = _stop(path, where)
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = without_index(file.schema_arrow.empty_table()).arrow.schema, file.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        raise _broken(path, "Parquet", (b"PAR1",), stop) from None
+    if len(set(schema.names)) < len(schema.names):
+        return None
+
+    def fetch(name: str) -> pa.ChunkedArray:
+        try:
+            with pq.ParquetFile(path) as file:
+                table = file.read(columns=[name], use_threads=False)
+        except (pa.ArrowException, OSError):
+            raise _broken(path, "Parquet", (b"PAR1",), stop) from None
+        return without_index(table.select([name])).arrow.column(0)
+
+    return ColumnSource(schema, rows, fetch)
 
 
 def _parquet(path: Path, stop: Stop) -> Reading:

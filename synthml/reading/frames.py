@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,10 @@ import pyarrow as pa
 
 from synthml.errors import Problem, StudyError
 
-__all__ = ["Reading", "from_memory", "without_index"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ColumnSource", "Reading", "from_memory", "without_index"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,15 @@ class Reading:
     arrow: pa.Table
     index: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnSource:
+    """Columns by name: fetch(name) gives one. It may be called from several threads."""
+
+    schema: pa.Schema
+    rows: int
+    fetch: Callable[[str], pa.ChunkedArray]
 
 
 def from_memory(table: object, *, where: str) -> Reading:

@@ -54,7 +54,7 @@ def check_names(readings: Mapping[str, Reading], problems: Problems) -> dict[str
                 told = f"{len(places)} columns have this name (columns {', '.join(places)})"
                 problems.add(f"{role}.{name}", told, "Rename them, or drop all but one.")
             table = table.select([names.index(name) for name in dict.fromkeys(names)])
-        for name in without_digest(table):
+        for name in without_digest(table.schema):
             stored = _shortened(str(table.schema.field(name).type))
             told = f"holds {stored}, which is neither number, text, boolean, date nor time"
             problems.add(f"{role}.{name}", told, "Flatten it into plain columns, or drop it.")

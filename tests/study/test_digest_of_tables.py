@@ -5,6 +5,8 @@ import decimal
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import tracemalloc
 
 import duckdb
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from synthml.digest import arrow_digest, folder_digest, table_digest
@@ -271,6 +274,24 @@ def test_memory_stays_bounded():
     tracemalloc.stop()
     assert peak < 20e6 < table.nbytes
     assert pa.total_allocated_bytes() - before < 1e6
+
+
+@pytest.mark.slow
+def test_a_parquet_file_is_gone_through_a_column_at_a_time(tmp_path):
+    """Sixteen columns of 8 MB each need a few columns' worth of memory."""
+    path = tmp_path / "wide.parquet"
+    pq.write_table(pa.table({f"x.{i}": np.random.default_rng(i).normal(size=1_000_000) for i in range(16)}), path)
+    code = f"""
+import pyarrow as pa
+from synthml.digest import arrow_digest, table_digest
+found = table_digest({str(path)!r})
+peak = pa.default_memory_pool().max_memory()
+import pyarrow.parquet as pq
+assert found == arrow_digest(pq.read_table({str(path)!r}))
+print(peak)
+"""
+    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert peak < 100e6 < 16 * 8e6
 
 
 def test_a_folder_is_the_sorted_list_of_its_files(tmp_path):
