@@ -1,10 +1,20 @@
 """synthml_tracking: what was measured, recorded in MLflow. The only code that imports MLflow.
 
-`items` decides, purely, what is logged; `spool` keeps it on local disk until it is; `writer` is the one interpreter that
-writes it. `run` wraps training; `evaluating` measures a model that was logged before; `resuming` finishes what was cut off.
-`models` saves model folders, `scan` looks for rare values in them. `client` is the door to MLflow, `cli` the `synthml` command.
+    run         wrapped training: start_run, fit, register
+    evaluating  measuring a model that was logged before
+    resuming    finishing what was cut off
+    gating      deciding from what is attached to a model
 
-Names are loaded when they are first used; MLflow is imported by the first call that needs it, with its telemetry switched off.
+    items       what is logged: typed, pure, decided without a server
+    spool       keeps it on local disk until the store has it
+    writer      the one interpreter that writes it
+    models      the model folder: saved, loaded, held against the original
+    scan        looks for values that point at somebody in what is about to be logged
+    client      the door to MLflow: telemetry off, bounded patience, plain errors
+
+    cli, demo, console, clock, files    the `synthml` command, the demo, the terminal, the time, files that are whole or absent
+
+Names are loaded when they are first used; MLflow is imported by the first call that needs it.
 """
 
 from __future__ import annotations
@@ -14,12 +24,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthml_tracking.evaluating import evaluate
+    from synthml_tracking.gating import gate
     from synthml_tracking.resuming import resume
     from synthml_tracking.run import Run, start_run
+    from synthml_tracking.writer import Recorded
 
-_HOME = {"Run": "run", "evaluate": "evaluating", "resume": "resuming", "start_run": "run"}
+_HOME = {
+    "Recorded": "writer",
+    "Run": "run",
+    "evaluate": "evaluating",
+    "gate": "gating",
+    "resume": "resuming",
+    "start_run": "run",
+}
 
-__all__ = ["Run", "evaluate", "resume", "start_run"]
+__all__ = ["Recorded", "Run", "evaluate", "gate", "resume", "start_run"]
 
 
 def __getattr__(name: str) -> Any:

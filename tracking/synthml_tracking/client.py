@@ -30,6 +30,7 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # its lines on standard output would stand in the middle of ours, and cost a request
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _SQLITE = "sqlite:///"
 
@@ -98,7 +99,7 @@ def patience(what: str, *, spool: Path | None = None) -> Iterator[None]:
             yield
     except (InputError, TrackingError):
         raise
-    except Exception as error:  # noqa: BLE001  stores and artifact stores raise their own libraries' errors: boto, azure, SQLAlchemy
+    except Exception as error:  # stores and artifact stores raise their own libraries' errors: boto, azure, SQLAlchemy, OS
         raise TrackingError(f"{_told(error)} while {what}", spool=place) from error
 
 
@@ -132,8 +133,8 @@ def quiet(*loggers: str) -> Iterator[None]:
 def without_autolog() -> Iterator[None]:
     """Whatever autolog the user has switched on pauses here.
 
-    synthml trains models on real rows for comparison, which must never be logged, and looks into a model file before it is logged,
-    which autolog would not wait for.
+    synthml trains models on real rows for comparison, which must never be logged, and looks into a model file before it is
+    logged, which autolog would not wait for.
     """
     load_mlflow()
     from mlflow.utils import autologging_utils

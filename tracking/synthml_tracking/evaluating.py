@@ -1,29 +1,36 @@
 """Measure a model that was logged before, on real rows, and attach the evidence to it.
 
-The evaluator may hold only the real holdout, maybe inside an enclave; the engineer who trained may never have seen it.
-Evidence is added, never overwritten: its file is named by its own digest, and each version of the model gets a tag that names it.
+The evaluator may hold only the real holdout, maybe inside an enclave; the engineer who trained may never have seen it. Evidence
+is added, never overwritten: an evaluation is a run of its own, under the run that trained the model, so that figures of another
+evaluator, another holdout or another day stand beside the first ones. Its metrics are linked to the LoggedModel and to the
+table that they were measured on. The evidence document also goes to the run that trained the model, named by its own digest,
+and each version of the model gets a tag that names it.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import InputError
+from synthml.errors import InputError, TrackingError
+from synthml.settings import MeasureSettings
 from synthml_tracking import items
-from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, load_mlflow, logged_model_id, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import now_iso
-from synthml_tracking.spool import Spool
-from synthml_tracking.writer import timestamp, write
+from synthml_tracking.spool import Plan, Spool, Target
+from synthml_tracking.writer import Observer, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
 
     from synthml import Study
     from synthml.evidence import Dossier
-    from synthml.settings import MeasureSettings
+    from synthml_tracking.models import LoadedModel
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "versions_of"]
 
 
 def evaluate(
@@ -35,126 +42,158 @@ def evaluate(
     seed: int = 0,
     settings: MeasureSettings | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    observer: Observer = lambda _: None,
 ) -> Dossier:
     """Measure `model_uri` (models:/NAME/1, models:/NAME@alias, models:/m-..., runs:/ID/model) on the study's holdout.
 
     With a source table, and a model that can be trained again, TRTR and the loss are measured too. The decision threshold is
-    the one that was chosen at training time. Raises InputError when model and study do not fit, TrackingError when the server
-    fails.
+    the one that was chosen at training time. The evidence binds the model by the digest of its files as they stand in the store.
+
+    Raises InputError when model and study do not fit, TrackingError when the server fails; what was measured by then waits in a
+    spool that the error names.
     """
     if "holdout" not in study.roles:
         raise InputError("the study has no holdout table: a model is measured on real rows that it has not seen")
-    from synthml import measure
-    from synthml.utility.preparation import is_estimator
-    from synthml_tracking.models import load_predictor
-    from synthml_tracking.run import without_autolog
-
     uri = tracking_uri_of(tracking_uri)
     with address(uri):
+        client = load_mlflow().MlflowClient(tracking_uri=uri)
         progress("loading the logged model")
         with patience("loading the model"):
-            found = _find(model_uri, uri)
-            predictor, noted, digest = load_predictor(f"models:/{found['model_id']}")
-    _check_fit(study, noted)
+            found = _found(client, model_uri)
+        _check(study, found.loaded.metadata)
+        with patience("starting the evaluation's run"):
+            run_id = _start(client, found)
+        try:
+            dossier = _measured(study, found, seed, settings or MeasureSettings(), progress)
+            dossier = dossier.stamped(created=now_iso(), producer=producer)
+            spool = _sealed(study, dossier, found, Target(uri, found.experiment_id, run_id, _milliseconds(), found.model_id))
+        except BaseException as error:
+            _give_up(client, run_id, error)
+            raise
+        progress("attaching the evidence")
+        write(spool, observer=observer)
+        spool.remove()
+    return dossier
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A logged model, where it came from, and the versions that it stands under."""
+
+    model_id: str
+    name: str
+    run_id: str | None
+    experiment_id: str
+    versions: tuple[tuple[str, str], ...]
+    loaded: LoadedModel
+
+
+def _found(client: Any, model_uri: str) -> _Found:
+    from synthml_tracking.models import load_predictor
+
+    model_id = logged_model_id(client, model_uri)
+    logged = client.get_logged_model(model_id)
+    versions = tuple(versions_of(client, model_id, logged.source_run_id))
+    loaded = load_predictor(f"models:/{model_id}")
+    return _Found(model_id, logged.name, logged.source_run_id, str(logged.experiment_id), versions, loaded)
+
+
+def versions_of(client: Any, model_id: str, run_id: str | None) -> list[tuple[str, str]]:
+    """(name, number) of every registered version of a LoggedModel, copies under other names included."""
+    if run_id is None:
+        return []
+    found, token = [], None
+    while True:
+        page = client.search_model_versions(f"run_id = '{run_id}'", page_token=token)
+        found += list(page)
+        token = page.token
+        if not token:
+            break
+    sources, kept = {f"models:/{model_id}"}, dict[tuple[str, str], None]()
+    for version in sorted(found, key=lambda v: v.creation_timestamp):  # a copy comes after what it is a copy of
+        if str(version.source).rstrip("/") in sources:
+            kept[version.name, str(version.version)] = None
+            sources.add(f"models:/{version.name}/{version.version}")
+    return list(kept)
+
+
+def _check(study: Study, noted: Mapping[str, Any]) -> None:
+    """The model's features and task must be the study's."""
+    expected, given = noted.get("features"), list(study.schema.features or ())
+    if expected is not None and set(expected) != set(given):
+        missing, extra = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
+        parts = (("missing:", missing), ("not known to the model:", extra))
+        told = "; ".join(f"{word} {', '.join(columns)}" for word, columns in parts if columns)
+        raise InputError(f"the study's features are not the model's ({told}). Name the model's features in schema.features.")
+    if noted.get("task") not in (None, study.schema.task):
+        raise InputError(f"the model was trained for a {noted['task']} task; the study's is {study.schema.task}")
+    for word in ("target", "positive"):
+        known = noted.get(word)
+        if known is not None and known != getattr(study.schema, word):
+            raise InputError(f"the model was trained for another {word} than the study's: set schema.{word} to what it was")
+
+
+def _start(client: Any, found: _Found) -> str:
+    tags = {"mlflow.runName": f"evaluation of {found.name}"}
+    if found.run_id is not None:
+        tags["mlflow.parentRunId"] = found.run_id
+    return str(client.create_run(found.experiment_id, tags=tags).info.run_id)
+
+
+def _measured(study: Study, found: _Found, seed: int, settings: MeasureSettings, progress: Callable[[str], None]) -> Dossier:
+    from synthml import measure
+    from synthml.utility.preparation import is_estimator
+
+    predictor, noted = found.loaded.predictor, found.loaded.metadata
     threshold = noted.get("threshold") if study.schema.task == "binary" else None
     with without_autolog():
         dossier = measure(
             study,
             model=predictor if is_estimator(predictor) else None,
-            fitted=predictor,
+            fitted=_InOrder(predictor, noted["features"]) if noted.get("features") else predictor,
             threshold=threshold,
             seed=seed,
             settings=settings,
             progress=progress,
         )
-    dossier = dossier.with_model(digest, f"models:/{found['model_id']}", threshold=threshold)
-    dossier = dossier.stamped(created=now_iso(), producer=producer)
-    progress("attaching the evidence")
-    _attach(dossier, study, found, uri)
-    return dossier
+    # what the model learned from is known by digest, though the evaluator may not hold it
+    learned = {role: {"digest": digest} for role, digest in (noted.get("datasets") or {}).items() if role != "holdout"}
+    other = [role for role in ("source", "synthetic") if role in dossier.datasets and role in learned]
+    differ = [role for role in other if dossier.datasets[role]["digest"] != learned[role]["digest"]]
+    notes = (f"the {role} table is not the one that the model was trained with: their digests differ" for role in differ)
+    dossier = replace(dossier, datasets={**learned, **dossier.datasets}).noting(*notes)
+    return dossier.with_model(found.loaded.digest, f"models:/{found.model_id}", threshold=threshold)
 
 
-def _find(model_uri: str, uri: str) -> dict[str, Any]:
-    """Model id, run, experiment and versions behind a model URI."""
-    mlflow = load_mlflow()
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    model_id = _model_id(client, model_uri)
-    logged = client.get_logged_model(model_id)
-    versions = [
-        f"{version.name}/{version.version}"
-        for version in client.search_model_versions(f"run_id = '{logged.source_run_id}'")
-        if version.source.rstrip("/").endswith(model_id)
-    ]
-    return {
-        "model_id": model_id,
-        "run_id": logged.source_run_id,
-        "experiment_id": logged.experiment_id,
-        "versions": versions,
-        "names": {d.dataset.digest: d.dataset.name for d in client.get_run(logged.source_run_id).inputs.dataset_inputs},
-        "measured": {metric.key for metric in logged.metrics or ()},
-    }
+class _InOrder:
+    """A predictor that gets its columns in the order that it learned them, whatever the order of the study's."""
+
+    def __init__(self, predictor: Any, columns: Sequence[str]) -> None:
+        self._predictor, self._columns = predictor, list(columns)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._predictor, name)
+        return (lambda X: found(X[self._columns])) if name in ("predict", "predict_proba") else found
+
+    def __call__(self, X: pd.DataFrame) -> Any:
+        return self._predictor(X[self._columns])
 
 
-def _model_id(client: Any, model_uri: str) -> str:
-    kind, _, rest = model_uri.partition(":/")
-    rest = rest.strip("/")
-    if kind == "models" and rest.startswith("m-") and "/" not in rest:
-        return rest
-    if kind == "models" and "@" in rest:
-        name, _, alias = rest.rpartition("@")
-        source = client.get_model_version_by_alias(name, alias).source
-    elif kind == "models" and "/" in rest:
-        name, _, number = rest.rpartition("/")
-        source = client.get_model_version(name, number).source
-    elif kind == "runs":
-        run_id = rest.partition("/")[0]
-        outputs = client.get_run(run_id).outputs.model_outputs
-        if len(outputs) != 1:
-            raise InputError(f"the run has {len(outputs)} logged models; name one as models:/m-...")
-        return str(outputs[0].model_id)
-    else:
-        raise InputError(
-            f"'{model_uri}' is no model: expected models:/NAME/1, models:/NAME@alias, models:/m-... or runs:/ID/model"
-        )
-    if not source.startswith("models:/m-"):
-        raise InputError(f"the version behind '{model_uri}' is not a logged model of MLflow 3; log and register it again")
-    return str(source.removeprefix("models:/"))
+def _sealed(study: Study, dossier: Dossier, found: _Found, target: Target) -> Spool:
+    files = items.artifact_files(dossier, None)
+    listed = items.evaluation(study, dossier, artifacts=sorted(files), source_run=found.run_id, versions=found.versions)
+    spool = Spool.begin()
+    spool.seal(Plan(target, tuple(listed)), files)
+    return spool
 
 
-def _check_fit(study: Study, noted: dict[str, Any]) -> None:
-    """The model's features must be the study's."""
-    expected, given = noted.get("features"), list(study.schema.features or ())
-    if expected is not None and set(expected) != set(given):
-        missing, extra = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
-        told = "; ".join(
-            f"{word} {', '.join(columns)}"
-            for word, columns in (("missing:", missing), ("not known to the model:", extra))
-            if columns
-        )
-        raise InputError(f"the study's features are not the model's ({told}). Name the model's features in schema.features.")
-    if noted.get("task") not in (None, study.schema.task):
-        raise InputError(f"the model was trained for a {noted['task']} task; the study's is {study.schema.task}")
+def _give_up(client: Any, run_id: str, error: BaseException) -> None:
+    try:
+        with patience("marking the evaluation as failed"):
+            client.set_terminated(run_id, status="FAILED")
+    except TrackingError as cause:
+        error.add_note(f"Besides, {cause}")
 
 
-def _attach(dossier: Dossier, study: Study, found: dict[str, Any], uri: str) -> None:
-    tables = items.datasets(study)
-    evidence = items.evidence_key(dossier)
-    files = {name: content for name, content in items.artifacts(dossier, None).items() if name.endswith(".json")}
-    files[f"synthml/evidence/{evidence}.html"] = items.artifacts(dossier, None)["synthml/report.html"]
-    tags = items.run_tags(dossier, None, tables)
-    plan = {
-        "run_id": found["run_id"],
-        "experiment_id": found["experiment_id"],
-        "model_id": found["model_id"],
-        "tracking_uri": uri,
-        "timestamp": timestamp(),
-        "datasets": [{**asdict(item), "name": item.name, "context": item.context} for item in tables],
-        "dataset_names": found["names"],
-        "metrics": [asdict(item) for item in items.metrics(dossier)],
-        "repeats": bool(found["measured"]),
-        "tags": tags,
-        "version_tags": dict.fromkeys(found["versions"], tags),
-    }
-    spool = Spool.create(plan, artifacts=files)
-    write(spool)
-    spool.remove()
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000

@@ -8,14 +8,13 @@ because a list of items is what the spool keeps; `writer` is the one interpreter
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from synthml import Study
     from synthml.evidence import Dossier
@@ -182,7 +181,9 @@ def from_dict(data: Mapping[str, Any]) -> Item:
     """Read an item back. Raises InputError when this version does not know its kind."""
     fields = {key: value for key, value in data.items() if key != "item"}
     if data.get("item") not in _KINDS:
-        raise InputError(f"the spool holds an item of kind '{data.get('item')}', which this synthml does not know; use a newer one")
+        raise InputError(
+            f"the spool holds an item of kind '{data.get('item')}', which this synthml does not know; use a newer one"
+        )
     if "roles" in fields:
         fields["roles"] = tuple(fields["roles"])
     return _KINDS[data["item"]](**fields)
@@ -210,9 +211,7 @@ def known(study: Study, estimator: object, *, seed: int, error: str | None, stat
     yield EndItem(status)
 
 
-def recording(
-    study: Study, dossier: Dossier, verdict: Verdict, estimator: object, *, artifacts: Iterable[str]
-) -> Iterator[Item]:
+def recording(study: Study, dossier: Dossier, verdict: Verdict, estimator: object, *, artifacts: Iterable[str]) -> Iterator[Item]:
     """Everything that a wrapped run logs. artifacts: paths of its files. Raises InputError when the dossier has no model URI."""
     tables = datasets(study)
     yield from tables

@@ -1,31 +1,33 @@
 """Wrapped training: `start_run`, `fit`, and what happens at the end.
 
-Inside the block an MLflow run is active, so the user's own calls and autolog land in it. `fit` trains on the synthetic rows and
-measures on the real ones, on this machine, with no call to the server. Leaving the block writes everything to a local spool
-and then records it. A server that cannot be reached when the block is entered is told at once, before anything is measured;
-one that fails later costs nothing that was measured: `synthml resume SPOOL` finishes the run.
+Inside the block an MLflow run is active, so the user's own calls and autolog land in it. `fit` creates the LoggedModel, trains
+on the synthetic rows, saves the model folder and looks into it, measures on the real rows, writes everything to a local spool,
+and then records it. The run ends with the block.
 
-Nothing of MLflow's global state is different afterwards: tracking address, experiment and the stack of active runs are as they
-were.
+A server that cannot be reached is told when the block is entered, before anything is measured; one that fails later costs
+nothing that was measured: `synthml resume SPOOL` finishes the run. A process that is killed before `fit` has measured leaves a
+run that MLflow shows as running, as it does for any run.
+
+Nothing of MLflow's global state is different afterwards: tracking address, experiment, autolog and the stack of active runs are
+as they were.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
+import time
 import warnings
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
 from synthml_tracking import items
-from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
-from synthml_tracking.clock import now
-from synthml_tracking.spool import Spool
-from synthml_tracking.writer import Recorded, timestamp, write
+from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
+from synthml_tracking.clock import iso, now
+from synthml_tracking.spool import Plan, Spool, Target
+from synthml_tracking.writer import Observer, Recorded, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Policy, Verdict
+    from synthml_tracking.scan import Finding, Needles
 
 __all__ = ["Run", "start_run"]
 
@@ -46,61 +49,76 @@ def start_run(
     experiment: str | None = None,
     run_name: str | None = None,
     tracking_uri: str | None = None,
+    nested: bool | None = None,
     seed: int = 0,
     settings: MeasureSettings | None = None,
     policy: Policy | str = "research-sandbox",
     strict: bool = False,
     producer: str = "engineer",
     progress: Callable[[str], None] = lambda _: None,
+    observer: Observer = lambda _: None,
 ) -> Iterator[Run]:
     """An MLflow run that proves the model trained in it.
 
-    experiment: default is the user's active experiment, else "synthml". tracking_uri: default is what the user has set in MLflow,
-    else sqlite:///mlflow.db in the working folder. policy: of the verdict in report and card. strict: refuse to log a model file
-    that holds rare values of a table. Inside an active run it becomes a nested one.
+    experiment: default is the one of the active run, else the user's active experiment, else "synthml". tracking_uri: default is
+    what the user has set in MLflow, else sqlite:///mlflow.db in the working folder. nested: default is to nest in an active run;
+    False refuses to. policy: of the verdict in report and card. strict: refuse to log files that hold rare values of a table.
+    progress: called with a line of text before each piece of work; observer: with each step of recording.
 
-    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured; an exception of the block
-    itself marks the run FAILED, records what is known, and goes on.
+    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured. An exception of the block
+    marks the run FAILED, records what is known, and goes on.
     """
     from synthml import Policy as PolicyFile
 
-    mlflow = load_mlflow()
     chosen = policy if not isinstance(policy, str) else PolicyFile.load(policy)
     uri = tracking_uri_of(tracking_uri)
+    mlflow = load_mlflow()
+    outer = mlflow.active_run()
+    if outer is not None and nested is False:
+        raise InputError(f"run {outer.info.run_id} is active; end it first, or leave out nested=False")
     with address(uri):
         with patience("starting the run"):
-            experiment_id = _experiment(uri, experiment)
+            experiment_id = _experiment(uri, experiment, outer)
             active = mlflow.start_run(
-                experiment_id=experiment_id, run_name=run_name, nested=mlflow.active_run() is not None, log_system_metrics=False
+                experiment_id=experiment_id, run_name=run_name, nested=outer is not None, log_system_metrics=False
             )
         run = Run(
-            study, active.info.run_id, experiment_id, uri, chosen, seed, settings or MeasureSettings(), strict, producer, progress
+            study=study,
+            run_id=active.info.run_id,
+            experiment_id=str(active.info.experiment_id),
+            tracking_uri=uri,
+            policy=chosen,
+            seed=seed,
+            settings=settings or MeasureSettings(),
+            strict=strict,
+            producer=producer,
+            progress=progress,
+            observer=observer,
         )
         try:
             yield run
         except BaseException as error:
-            run._fail(error)
+            run._failed(error)
             raise
         else:
-            run._finish()
+            run._finished()
         finally:
             _leave(run.run_id)
 
 
-def _experiment(uri: str, name: str | None) -> str:
+def _experiment(uri: str, name: str | None, outer: Any) -> str:
     """Id of the experiment, made when it is new. Raises InputError when it was deleted."""
     mlflow = load_mlflow()
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    if name is None and outer is not None:
+        return str(outer.info.experiment_id)
     if name is None:
-        active = mlflow.active_run()
-        if active is not None:
-            return str(active.info.experiment_id)
-        chosen = os.environ.get("MLFLOW_EXPERIMENT_NAME")
         from mlflow.tracking import fluent
 
-        if chosen is None and (fluent._active_experiment_id or os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            return str(fluent._active_experiment_id or os.environ["MLFLOW_EXPERIMENT_ID"])
-        name = chosen or DEFAULT_EXPERIMENT
+        chosen = fluent._active_experiment_id or os.environ.get("MLFLOW_EXPERIMENT_ID")
+        if chosen:
+            return str(chosen)
+    name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+    client = mlflow.MlflowClient(tracking_uri=uri)
     found = client.get_experiment_by_name(name)
     if found is None:
         return str(client.create_experiment(name))
@@ -110,39 +128,37 @@ def _experiment(uri: str, name: str | None) -> str:
 
 
 def _leave(run_id: str) -> None:
-    """Take the run off MLflow's stack of active runs; its status was written already."""
+    """Take the run off MLflow's stack of active runs, with runs inside it that the user left open; its status is written."""
     from mlflow.tracking import fluent
 
     stack = fluent._active_run_stack.get()
-    if any(run.info.run_id == run_id for run in stack):
-        fluent._active_run_stack.set([run for run in stack if run.info.run_id != run_id])
+    position = next((i for i, run in enumerate(stack) if run.info.run_id == run_id), None)
+    if position is not None:
+        del stack[position:]
+        fluent._last_active_run_id.set(run_id)
 
 
+@dataclass
 class Run:
-    """One wrapped run. After `fit`: dossier and verdict; after the block: model_uri."""
+    """One wrapped run. After `fit`: `dossier`, `verdict`, `model_uri`; `register` works from then on, after the block too."""
 
-    def __init__(
-        self,
-        study: Study,
-        run_id: str,
-        experiment_id: str,
-        tracking_uri: str,
-        policy: Policy,
-        seed: int,
-        settings: MeasureSettings,
-        strict: bool,
-        producer: str,
-        progress: Callable[[str], None],
-    ) -> None:
-        self.study, self.run_id, self.experiment_id, self.tracking_uri = study, run_id, experiment_id, tracking_uri
-        self._policy, self._seed, self._settings = policy, seed, settings
-        self._strict, self._producer, self._progress = strict, producer, progress
-        self._dossier: Dossier | None = None
-        self._verdict: Verdict | None = None
-        self._estimator: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._recorded: Recorded | None = None
-        self._versions: list[dict[str, Any]] = []
+    study: Study
+    run_id: str
+    experiment_id: str
+    tracking_uri: str
+    policy: Policy
+    seed: int
+    settings: MeasureSettings
+    strict: bool
+    producer: str
+    progress: Callable[[str], None]
+    observer: Observer
+    _dossier: Dossier | None = field(default=None, init=False)
+    _verdict: Verdict | None = field(default=None, init=False)
+    _model_id: str | None = field(default=None, init=False)
+    _estimator: Any = field(default=None, init=False)
+    _spool: Spool | None = field(default=None, init=False)
+    _cut_off: bool = field(default=False, init=False)
 
     @property
     def dossier(self) -> Dossier:
@@ -152,167 +168,236 @@ class Run:
         return self._dossier
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The verdict under the run's policy."""
+    def verdict(self) -> Verdict:
+        """The verdict under the run's policy. Raises InputError before `fit`."""
+        if self._verdict is None:
+            raise InputError("nothing was decided yet: call run.fit(estimator) first")
         return self._verdict
 
     @property
-    def model_uri(self) -> str | None:
-        """`models:/m-...` once the block was left."""
-        return None if self._recorded is None else self._recorded.model_uri
+    def model_uri(self) -> str:
+        """`models:/m-...`. Raises InputError before `fit`."""
+        if self._model_id is None:
+            raise InputError("there is no model yet: call run.fit(estimator) first")
+        return f"models:/{self._model_id}"
 
     def fit(self, model: Any) -> Any:
-        """Train on the synthetic rows, measure on the real ones; returns the trained predictor.
+        """Train on the synthetic rows, measure on the real ones, record; returns the trained predictor.
 
-        model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor; it is trained several
-        times: for the threshold, and on the real rows for comparison (those models are thrown away).
+        model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor. It is trained several
+        times: for the threshold, and on the real rows for comparison; those models are thrown away, so a callable should not log
+        by itself. Autolog pauses meanwhile.
+
+        Raises InputError for what cannot be trained, saved or measured, and for a second model in one run; TrackingError, which
+        names the spool, when recording failed.
         """
-        from synthml import decide, measure
-        from synthml.utility.protocols import fit, train
-
-        if self._dossier is not None:
-            raise InputError("this run has its model already; start another run for another model")
+        if self._estimator is not None:
+            raise InputError("a run has one model; start another run for another model")
         if "synthetic" not in self.study.roles:
             raise InputError("the study has no synthetic table to train on")
         if model is None:
             raise InputError("no model to train: give an estimator, or name one in the study file")
-        study, seed, settings = self.study, self._seed, self._settings
-        self._progress("training on the synthetic rows")
-        X, y = study.features("synthetic"), study.target("synthetic")
-        predictor = train(model, X, y, seed=seed, rare_below=settings.rare_below)
-        with without_autolog():
-            self._progress("choosing the threshold on training rows")
-            fitted = fit(study, model, ("synthetic",), seed=seed, settings=settings, fitted=predictor)
-            dossier = measure(
-                study,
-                model=model,
-                fitted=predictor,
-                threshold=fitted.threshold,
-                seed=seed,
-                settings=settings,
-                progress=self._progress,
-            )
-            self._progress("saving and scanning the model")
-            digest, findings = self._save(predictor, fitted.threshold)
-        moment = now()
-        dossier = dossier.with_model(digest, threshold=fitted.threshold, estimator=type(model).__name__)
-        dossier = dossier.noting(*(f"the model file holds {finding}" for finding in findings))
-        self._dossier = dossier.stamped(created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"), producer=self._producer)
-        self._verdict = decide(self._dossier, self._policy, now=moment)
         self._estimator = model
+        location = self._create_model()
+        self._spool = Spool.begin()
+        try:
+            with without_autolog():
+                predictor, dossier, findings = self._measured(model, self._spool, location)
+            self._seal(self._spool, dossier, findings)
+        except BaseException:
+            self._spool.remove()
+            self._spool = None
+            self._give_up_model()
+            raise
+        self._record(end=False)
         return predictor
 
-    def _save(self, predictor: Any, threshold: float | None) -> tuple[str, list[Any]]:
-        """Save the model folder on local disk, take its digest, and search it for rare values."""
-        from synthml.digest import folder_digest
-        from synthml_tracking.models import save_model
-        from synthml_tracking.scan import contents, rare_values, scan
-
-        self._folder = tempfile.TemporaryDirectory(prefix="synthml-model-")
-        folder = Path(self._folder.name) / "model"
+    def _create_model(self) -> str:
+        """A LoggedModel in state PENDING; returns where its files will stand."""
+        client = load_mlflow().MlflowClient(tracking_uri=self.tracking_uri)
         summary = self.study.summary()
-        noted = {
+        given = {item.key: item.value for item in items.params(summary, self._estimator, self.seed)}
+        with patience("creating the model"):
+            created = client.create_logged_model(
+                self.experiment_id,
+                name=items.estimator_name(self._estimator).strip("<>") or "model",
+                source_run_id=self.run_id,
+                params=given,
+                tags={"synthml.trained_on": "synthetic"},
+                model_type="regressor" if summary["task"] == "regression" else "classifier",
+            )
+        self._model_id = str(created.model_id)
+        return str(created.artifact_location)
+
+    def _give_up_model(self) -> None:
+        """Nothing will come of the LoggedModel. The exception on its way is what the user must see, not one of ours."""
+        client = load_mlflow().MlflowClient(tracking_uri=self.tracking_uri)
+        try:
+            with patience("marking the model as failed"):
+                client.finalize_logged_model(self._model_id, "FAILED")
+        except TrackingError as error:
+            warnings.warn(str(error), UserWarning, stacklevel=4)
+        self._model_id = None
+
+    def _measured(self, model: Any, spool: Spool, location: str) -> tuple[Any, Dossier, list[Finding]]:
+        """Train, save, look into the files, measure."""
+        from synthml import measure
+        from synthml.digest import folder_digest
+        from synthml.utility.protocols import fit
+        from synthml_tracking.models import Place, save_predictor
+        from synthml_tracking.scan import files_of, scan
+
+        study, settings = self.study, self.settings
+        self.progress("training on the synthetic rows")
+        fitted = fit(study, model, ("synthetic",), seed=self.seed, settings=settings)
+        self.progress("saving the model and looking into its files")
+        notes = save_predictor(
+            fitted.predictor,
+            spool.model,
+            study.features("synthetic"),
+            task=str(study.schema.task),
+            classes=len(study.classes),
+            metadata=self._metadata(fitted.threshold),
+            place=Place(str(self._model_id), self.run_id, location),
+        )
+        findings = scan(files_of(spool.model), self._needles())
+        self._refuse(findings)
+        dossier = measure(
+            study,
+            model=model,
+            fitted=fitted.predictor,
+            threshold=fitted.threshold,
+            seed=self.seed,
+            settings=settings,
+            progress=self.progress,
+        )
+        digest = folder_digest(spool.model)
+        dossier = dossier.with_model(
+            digest, self.model_uri, threshold=fitted.threshold, estimator=items.estimator_name(model)
+        ).noting(*notes)
+        return fitted.predictor, dossier, findings
+
+    def _metadata(self, threshold: float | None) -> dict[str, Any]:
+        """What goes with the model: what an evaluator needs, and nothing of a row."""
+        summary = self.study.summary()
+        told = ("task", "target", "positive", "classes", "features", "kinds", "sensitive", "subject")
+        return {
+            "schema_version": "1",
+            **{name: summary[name] for name in told},
             "threshold": threshold,
-            "task": summary["task"],
-            "features": summary["features"],
-            "target": summary["target"],
-            "classes": summary.get("classes"),
-            "seed": self._seed,
+            "seed": self.seed,
             "datasets": {role: facts["digest"] for role, facts in self.study.dataset_facts().items()},
         }
-        X = self.study.features("synthetic")
-        save_model(predictor, folder, X, task=str(summary["task"]), classes=len(self.study.classes), metadata=noted)
-        rare = rare_values(self.study, self._settings.rare_below)
-        files = (pair for path in sorted(folder.rglob("*")) if path.is_file() for pair in contents(path, folder))
-        findings = scan(files, rare)
-        if findings and self._strict:
+
+    def _needles(self, *, numbers: bool = True) -> Needles:
+        from synthml_tracking.scan import Needles, telling_values
+
+        return Needles(telling_values(self.study, self.settings.rare_below), numbers=numbers)
+
+    def _refuse(self, findings: list[Finding]) -> None:
+        """In strict mode nothing that holds a rare value is logged; otherwise it is reported, before it is logged."""
+        if findings and self.strict:
             listed = "; ".join(map(str, findings))
             raise InputError(
-                f"the model file holds values that would single out rows: {listed}. Encode only frequent categories "
-                "(OneHotEncoder(min_frequency=10) keeps rare ones in its file; give categories= instead), or leave out --strict."
+                f"what is to be logged would hold {listed}. Encode only frequent categories (OneHotEncoder(categories=[...]); "
+                "its min_frequency keeps the rare ones in the file), do not use models that keep training rows (nearest "
+                "neighbours, support vectors), or leave out strict."
             )
         for finding in findings:
-            warnings.warn(f"the model file holds {finding}", UserWarning, stacklevel=3)
-        return folder_digest(folder), findings
+            warnings.warn(f"what is to be logged holds {finding}", UserWarning, stacklevel=4)
 
-    def _fail(self, error: BaseException) -> None:
-        """Mark the run FAILED and record what is known; the error's class, not its words, which may hold a value."""
-        plan = {**self._plan(), "end": "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"}
-        plan["tags"] = {**plan.get("tags", {}), "synthml.error": type(error).__name__}
+    def _seal(self, spool: Spool, dossier: Dossier, findings: list[Finding]) -> None:
+        """Decide, draw up what is to be logged, and put all of it on disk."""
+        from synthml import decide
+        from synthml_tracking.scan import contents, scan
+
+        self.progress("deciding and writing the report")
+        moment = now()
+        # numbers of the evidence are aggregates, which may equal a value by chance: only labels are looked for
+        labels = self._needles(numbers=False)
+        more = scan(contents("the evidence", dossier.to_json()), labels)
+        self._refuse(more)
+        self._dossier = dossier.noting(*(f"what is logged holds {finding}" for finding in (*findings, *more)))
+        self._dossier = self._dossier.stamped(created=iso(moment), producer=self.producer)
+        self._verdict = decide(self._dossier, self.policy, now=moment)
+        files = items.artifact_files(self._dossier, self._verdict)
+        listed = items.recording(self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files))
+        spool.seal(Plan(self._target(), tuple(listed)), files)
+
+    def _target(self) -> Target:
+        registry = load_mlflow().get_registry_uri()
+        return Target(
+            tracking_uri=self.tracking_uri,
+            experiment_id=self.experiment_id,
+            run_id=self.run_id,
+            timestamp=time.time_ns() // 1_000_000,
+            model_id=self._model_id,
+            registry_uri=registry if registry != self.tracking_uri else None,
+        )
+
+    def _record(self, *, end: bool) -> None:
+        """Write the spool; when that fails the spool stays, and nobody tries again here."""
+        if self._spool is None:
+            return
+        self.progress("recording in MLflow" if not end else "closing the run")
         try:
-            self._write(plan, with_model=False)
-        except TrackingError as cause:
-            warnings.warn(str(cause), UserWarning, stacklevel=2)
+            write(self._spool, end=end, observer=self.observer)
+        except TrackingError:
+            self._cut_off = True
+            raise
+        if end:
+            self._spool.remove()
 
-    def _finish(self) -> None:
-        """Everything to the spool, then to the store."""
-        if self._dossier is None:
+    def _finished(self) -> None:
+        """The block is left without an exception."""
+        if self._spool is None and not self._cut_off:
             warnings.warn("the run ended without run.fit(...): nothing was measured", UserWarning, stacklevel=4)
-        self._progress("recording in MLflow")
-        self._recorded = self._write({**self._plan(), "end": "FINISHED"}, with_model=True)
+            self._record_known(None, "FINISHED")
+            return
+        self._record(end=True)
 
-    def _plan(self) -> dict[str, Any]:
-        """What is to be written, from what is known so far."""
-        tables = items.datasets(self.study)
-        plan: dict[str, Any] = {
-            "run_id": self.run_id,
-            "experiment_id": self.experiment_id,
-            "tracking_uri": self.tracking_uri,
-            "timestamp": timestamp(),
-            "datasets": [{**asdict(item), "name": item.name, "context": item.context} for item in tables],
-        }
-        if self._dossier is not None:
-            plan["metrics"] = [asdict(item) for item in items.metrics(self._dossier)]
-            plan["params"] = items.params(self._dossier, self._estimator)
-            description = {"mlflow.note.content": items.card(self._dossier, self._verdict)}
-            plan["tags"] = {**items.run_tags(self._dossier, self._verdict, tables), **description}
-        return plan
+    def _failed(self, error: BaseException) -> None:
+        """Mark the run FAILED with what is known: the error's class, not its words, which may hold a value.
 
-    def _write(self, plan: dict[str, Any], *, with_model: bool) -> Recorded:
-        files: dict[str, bytes] = {}
-        folder: Path | None = None
-        if self._dossier is not None:
-            files = items.artifacts(self._dossier, self._verdict)
-            if with_model and self._folder is not None:
-                folder = Path(self._folder.name) / "model"
-                plan["model"] = asdict(items.model_item(self._dossier, "model"))
-        spool = Spool.create(plan, artifacts=files, model=folder)
-        recorded = write(spool)
-        spool.remove()
-        return recorded
+        When it was recording that failed there is nothing to mark: resuming finishes the run.
+        """
+        if self._cut_off:
+            return
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        try:
+            if self._spool is None:
+                self._record_known(type(error).__name__, status)
+                return
+            plan = self._spool.plan()
+            others = tuple(item for item in plan.items if not isinstance(item, items.EndItem))
+            self._spool.amend(replace(plan, items=(*others, items.EndItem(status))))
+            self._record(end=True)
+        except TrackingError as cause:
+            error.add_note(f"Besides, {cause}")
+
+    def _record_known(self, error: str | None, status: str) -> None:
+        """A run that measured nothing still shows its tables, its settings and how it ended."""
+        listed = tuple(items.known(self.study, self._estimator, seed=self.seed, error=error, status=status))
+        self._spool = Spool.begin()
+        self._spool.seal(Plan(replace(self._target(), model_id=None), listed), {})
+        self._record(end=True)
 
     def register(self, name: str) -> Recorded:
         """Register the model under a name; returns the version, with `.name` and `.version`.
 
-        The version carries the reviewer's card as its description and one tag for every dataset and evidence document.
+        The version carries the reviewer's card as its description and one tag for every dataset and evidence document. Aliases
+        stay as they are. Raises InputError before `fit`; TrackingError, which names a spool, when the registry failed.
         """
-        if self._recorded is None or self._dossier is None:
-            raise InputError("register after the block: the model is recorded when the block ends")
-        if not name or "/" in name or ":" in name:
+        dossier, verdict = self.dossier, self.verdict
+        if self._cut_off:
+            raise InputError(f"the run is not recorded yet: finish it with `synthml resume {self._spool and self._spool.folder}`")
+        if not name or set(name) & set("/:"):
             raise InputError("a registered model's name is not empty and holds neither / nor :")
-        self._progress("registering")
-        item = items.version_item(self._dossier, self._verdict, items.datasets(self.study))
-        plan = {
-            "run_id": self.run_id,
-            "experiment_id": self.experiment_id,
-            "tracking_uri": self.tracking_uri,
-            "model_id": self._recorded.model_id,
-            "timestamp": timestamp(),
-            "version": {"name": name, **item.to_dict()},
-            "versions": self._versions,
-        }
-        spool = Spool.create(plan, artifacts={})
-        recorded = write(spool)
-        self._versions = [*self._versions, {"name": recorded.name, "version": int(str(recorded.version))}]
+        self.progress("registering")
+        item = items.version(name, self.study, dossier, verdict)
+        with address(self.tracking_uri):
+            spool = Spool.begin()
+            spool.seal(Plan(self._target(), (item,)), {})
+            recorded = write(spool, observer=self.observer)
         spool.remove()
         return recorded
-
-
-@contextmanager
-def without_autolog() -> Iterator[None]:
-    """Models that are trained for comparison alone must not be logged, whatever autolog the user has switched on."""
-    load_mlflow()
-    from mlflow.utils.autologging_utils import disable_autologging
-
-    with disable_autologging():
-        yield

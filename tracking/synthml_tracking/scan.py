@@ -1,128 +1,212 @@
 """Does a file that is about to be logged hold a rare value of the tables?
 
 Encoders keep category values, nearest-neighbour models keep rows: a model file can carry what no report would. Before anything is
-logged, every file is searched for values that stand in fewer rows than `rare_below`: labels as UTF-8, UTF-16 and JSON text;
-numbers as decimal text and as the bytes of a 64-bit float, when they are so particular that chance would not put them there.
-Archives are opened. What is reported is the column, how many of its rare values were found, and the file; never a value.
+logged, every file is searched for telling values:
+
+    labels     of five characters or more that fewer than `rare_below` real rows hold (synthetic rows where there are no real ones
+               with it), as UTF-8, UTF-16, UTF-32 and as JSON and HTML write them
+    numbers    of six significant digits or more that fewer than `rare_below` real rows hold: as decimal text, as 64-bit float and
+               integer in both byte orders; the most extreme ones of a column as 32-bit float too (chance would find others)
+
+Shorter values stand in every file by chance. Archives are opened. What is reported is the column, how many of its values were
+found, and the file; never a value.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import html
 import io
 import json
+import lzma
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+import numpy as np
+import pandas as pd
 
-    import pandas as pd
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from synthml import Study
 
-__all__ = ["Finding", "contents", "rare_values", "scan"]
+__all__ = ["Finding", "Needles", "contents", "files_of", "scan", "telling_values"]
 
 _SHORTEST_LABEL = 5
-_SIGNIFICANT_DIGITS = 7
-_MOST_VALUES = 20_000
-_DEEPEST = 3
+_SIGNIFICANT_DIGITS = 6
+_AS_FLOAT32 = 50
+_DEEPEST = 4
+_LARGEST = 1 << 30  # bytes of an unpacked archive member
+_TABLE_BITS = 20
+_ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: spreads keys over the table
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rare values of a column stand in a file. count: how many different ones."""
+    """Telling values of a column stand in a file. count: how many different ones."""
 
-    role: str
     column: str
     file: str
     count: int
 
     def __str__(self) -> str:
-        values = "1 rare value" if self.count == 1 else f"{self.count} rare values"
-        return f"{values} of {self.role}.{self.column} in {self.file}"
+        values = "1 value" if self.count == 1 else f"{self.count} values"
+        return f"{values} of column '{self.column}' that point at few people (in {self.file})"
 
 
-def rare_values(study: Study, rare_below: int) -> dict[tuple[str, str], list[bytes]]:
-    """(role, column) -> the byte strings that would give a rare value away.
-
-    Labels of fewer than five characters and numbers of fewer than seven significant digits are no evidence of anything: they
-    stand in every file by chance.
-    """
-    found: dict[tuple[str, str], list[bytes]] = {}
-    for role in study.roles:
-        frame = study.tables[role].frame
-        for name in frame.columns:
-            if str(name) == study.schema.subject:
-                continue
-            needles = [needle for value in _rare(frame[name], rare_below) for needle in _needles(value)]
-            if needles:
-                found[role, str(name)] = needles
+def telling_values(study: Study, rare_below: int) -> dict[str, tuple[Any, ...]]:
+    """Column -> labels (str) and numbers (float) that would point at somebody."""
+    words = {study.schema.target, *(study.schema.features or ()), *study.schema.mentioned()}
+    real = [role for role in study.roles if role != "synthetic"]
+    columns = dict.fromkeys(str(name) for role in study.roles for name in study.frame(role).columns)
+    found = {}
+    for name in columns:
+        held = [study.frame(role)[name] for role in real if name in study.frame(role).columns]
+        made = study.frame("synthetic").get(name) if "synthetic" in study.roles else None
+        values = _telling(held, made, rare_below, words)
+        if values:
+            found[name] = values
     return found
 
 
-def _rare(column: pd.Series[Any], rare_below: int) -> Iterable[Any]:
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column):
+def _telling(real: list[pd.Series[Any]], made: pd.Series[Any] | None, rare_below: int, words: set[str]) -> tuple[Any, ...]:
+    if any(pd.api.types.is_datetime64_any_dtype(column) for column in (*real, *(() if made is None else (made,)))):
         return ()
-    counts = column.value_counts(dropna=True)
-    values = counts.index[counts.to_numpy() < rare_below]
-    if pd.api.types.is_numeric_dtype(column):
-        return [v for v in values.tolist() if _particular(float(v))][:_MOST_VALUES]
-    return [v for v in values.tolist() if len(str(v)) >= _SHORTEST_LABEL][:_MOST_VALUES]
+    counts = pd.concat(real).value_counts() if real else pd.Series(dtype=np.int64)
+    rare = counts.index[counts.to_numpy() < rare_below]
+    if all(pd.api.types.is_numeric_dtype(column) for column in (*real, *(() if made is None else (made,)))):
+        return tuple(number for number in (float(v) for v in rare) if _particular(number))
+    invented: list[Any] = []
+    if made is not None:
+        drawn = made.value_counts()
+        invented = [v for v in drawn.index[drawn.to_numpy() < rare_below] if v not in counts.index]
+    return tuple(str(v) for v in (*rare, *invented) if len(str(v)) >= _SHORTEST_LABEL and str(v) not in words)
 
 
 def _particular(number: float) -> bool:
-    """Whether a number has so many significant digits that it names a row."""
-    digits = f"{abs(number):.12g}".replace(".", "").lstrip("0").split("e")[0].rstrip("0")
+    """Whether a number has so many significant digits that chance does not write it."""
+    digits = f"{abs(number):.15g}".split("e")[0].replace(".", "").strip("0")
     return len(digits) >= _SIGNIFICANT_DIGITS
 
 
-def _needles(value: Any) -> Iterator[bytes]:
-    if isinstance(value, (int, float)):
-        number = float(value)
-        yield struct.pack("<d", number)
-        yield repr(number).encode() if not number.is_integer() else str(int(number)).encode()
+class Needles:
+    """The byte strings of telling values, ready to be looked for in any number of files at once.
+
+    Every position of a file is looked up in a table of hashed prefixes, so a search costs the same for ten values and for a
+    hundred thousand.
+    """
+
+    def __init__(self, values: Mapping[str, tuple[Any, ...]], *, numbers: bool = True) -> None:
+        self.owners: dict[bytes, tuple[str, int]] = {}
+        for column, found in values.items():
+            extreme = _extreme(found)
+            for i, value in enumerate(found):
+                if isinstance(value, str) or numbers:
+                    self.owners |= dict.fromkeys(_forms(value, single=i in extreme), (column, i))
+        self._prefixes = {width: self._by_prefix(width) for width in (8, 4)}
+
+    def _by_prefix(self, width: int) -> dict[int, list[bytes]]:
+        found: dict[int, list[bytes]] = {}
+        for needle in self.owners:
+            if (8 if len(needle) >= 8 else 4) == width:
+                found.setdefault(int.from_bytes(needle[:width], "little"), []).append(needle)
+        return found
+
+    def within(self, raw: bytes) -> set[tuple[str, int]]:
+        """(column, number of the value) of everything that stands in these bytes."""
+        found: set[tuple[str, int]] = set()
+        for width, prefixes in self._prefixes.items():
+            if prefixes and len(raw) >= width:
+                for position, key in _places(raw, width, np.array(list(prefixes), dtype=f"<u{width}")):
+                    found |= {self.owners[n] for n in prefixes[key] if raw.startswith(n, position)}
+        return found
+
+
+def _places(raw: bytes, width: int, keys: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
+    """(position, key) of every place in `raw` where one of the keys stands."""
+    shift = np.uint64(64 - _TABLE_BITS)
+    table = np.zeros(1 << _TABLE_BITS, dtype=bool)
+    with np.errstate(over="ignore"):
+        table[(keys.astype(np.uint64) * np.uint64(_ODD)) >> shift] = True
+        for start in range(width):
+            count = (len(raw) - start) // width
+            words = np.frombuffer(raw, dtype=f"<u{width}", count=count, offset=start)
+            maybe = np.flatnonzero(table[(words.astype(np.uint64) * np.uint64(_ODD)) >> shift])
+            hits = maybe[np.isin(words[maybe], keys)]
+            yield from zip((hits * width + start).tolist(), words[hits].tolist(), strict=True)
+
+
+def _extreme(values: tuple[Any, ...]) -> set[int]:
+    """Positions of the numbers farthest from the column's middle."""
+    numbers = np.array([value for value in values if isinstance(value, float)])
+    if not len(numbers):
+        return set()
+    return set(np.argsort(-np.abs(numbers - np.median(numbers)), kind="stable")[:_AS_FLOAT32].tolist())
+
+
+def _forms(value: Any, *, single: bool) -> Iterator[bytes]:
+    """How a value may stand in a file."""
+    if isinstance(value, float):
+        yield struct.pack("<d", value)
+        yield struct.pack(">d", value)
+        if single and abs(value) < 3e38:
+            yield struct.pack("<f", value)
+            yield struct.pack(">f", value)
+        if value.is_integer() and abs(value) < 1 << 63:
+            yield struct.pack("<q", int(value))
+            yield str(int(value)).encode()
+        else:
+            yield repr(value).encode()
         return
-    text = str(value)
-    yield text.encode("utf-8")
-    yield text.encode("utf-16-le")
-    escaped = json.dumps(text)[1:-1].encode()
-    if escaped != text.encode("utf-8"):
-        yield escaped
+    for encoding in ("utf-8", "utf-16-le", "utf-32-le"):
+        yield value.encode(encoding, "surrogatepass")
+    yield json.dumps(value)[1:-1].encode()
+    yield html.escape(value).encode("utf-8", "surrogatepass")
 
 
-def contents(path: Path, root: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of a file, and of every file inside it when it is an archive."""
-    yield from _unpacked(path.relative_to(root).as_posix(), path.read_bytes(), 0)
+def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Relative path and bytes of every file in a folder, and of every file inside its archives."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield from contents(path.relative_to(folder).as_posix(), path.read_bytes())
 
 
-def _unpacked(name: str, raw: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
+def contents(name: str, raw: bytes, depth: int = 0) -> Iterator[tuple[str, bytes]]:
+    """The bytes themselves and, when they are an archive, what is inside, under the same name."""
     yield name, raw
-    if depth >= _DEEPEST:
-        return
+    if depth < _DEEPEST:
+        for content in _unpacked(raw):
+            yield from contents(name, content, depth + 1)
+
+
+def _unpacked(raw: bytes) -> Iterator[bytes]:
     try:
         if raw[:2] == b"\x1f\x8b":
-            yield from _unpacked(name, gzip.decompress(raw), depth + 1)
-        elif zipfile.is_zipfile(io.BytesIO(raw)):
+            yield gzip.decompress(raw)
+        elif raw[:3] == b"BZh":
+            yield bz2.decompress(raw)
+        elif raw[:6] == b"\xfd7zXZ\x00":
+            yield lzma.decompress(raw)
+        elif raw[:2] in (b"x\x01", b"x\x9c", b"x\xda", b"x\x5e"):
+            yield zlib.decompress(raw)
+        elif raw[:4] == b"PK\x03\x04":
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-                for member in archive.namelist():
-                    yield from _unpacked(f"{name}/{member}", archive.read(member), depth + 1)
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        return  # only looks like an archive, or is locked: its raw bytes were given above
+                for member in archive.infolist():
+                    if member.file_size <= _LARGEST:
+                        yield archive.read(member)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return  # only looks like an archive, or is locked: its raw bytes were searched
 
 
-def scan(files: Iterable[tuple[str, bytes]], rare: dict[tuple[str, str], list[bytes]]) -> list[Finding]:
-    """Search files for the byte strings of `rare_values`."""
-    found: dict[tuple[str, str, str], int] = {}
+def scan(files: Iterable[tuple[str, bytes]], needles: Needles) -> list[Finding]:
+    """What was found, by file and column."""
+    found: dict[tuple[str, str], set[int]] = {}
     for name, raw in files:
-        for (role, column), needles in rare.items():
-            count = sum(needle in raw for needle in needles)
-            if count:
-                key = (role, column, name)
-                found[key] = max(found.get(key, 0), count)
-    return [Finding(role, column, name, count) for (role, column, name), count in sorted(found.items())]
+        for column, value in needles.within(raw):
+            found.setdefault((name, column), set()).add(value)
+    return [Finding(column, name, len(values)) for (name, column), values in sorted(found.items())]

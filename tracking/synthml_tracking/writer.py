@@ -2,10 +2,10 @@
 
     inputs -> model files -> model -> batches of figures, parameters and tags -> artifacts -> marks on versions -> version -> end
 
-The LoggedModel itself was created before anything was measured: so its id stands in the model's own files and in the evidence, and
-MLflow asks nothing for every metric that is there already. Each step is noted in the spool's journal once the store has confirmed
-it. After a cut, a step that may have reached the store looks first for what is there; the first time it does not look, which
-keeps the calls few. Metrics carry one time, fixed in the plan, so that a metric that is sent twice is one metric.
+The LoggedModel itself was created before anything was measured: so its id stands in the model's own files and in the evidence,
+and MLflow asks nothing for every metric that is there already. Each step is noted in the spool's journal once the store has
+confirmed it. After a cut, a step that may have reached the store looks first for what is there; the first time it does not
+look, which keeps the calls few. Metrics carry one time, fixed in the plan, so that a metric that is sent twice is one metric.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class _Writing:
 
     def steps(self) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
         """The steps that this plan asks for, in order."""
-        if self.of(DatasetItem) or self.of(ModelInputItem):
+        if any(isinstance(item, (DatasetItem, ModelInputItem)) for item in self.plan.items):
             yield "inputs", self.inputs
         if self.of(ModelItem):
             yield "model files", self.model_files
@@ -127,6 +127,7 @@ class _Writing:
         if self.of(VersionItem):
             yield "registered model", self.registered_model
             yield "version", self.version
+            yield "model's versions", self.model_versions
         if self.of(EndItem):
             yield "end", self.end
 
@@ -134,9 +135,7 @@ class _Writing:
         """All datasets in one call, each with all its roles; the store itself keeps one input per dataset and run."""
         from mlflow.entities import DatasetInput, InputTag, LoggedModelInput
 
-        inputs = [
-            DatasetInput(_dataset(item), [InputTag("mlflow.data.context", item.context)]) for item in self.of(DatasetItem)
-        ]
+        inputs = [DatasetInput(_dataset(item), [InputTag("mlflow.data.context", item.context)]) for item in self.of(DatasetItem)]
         models = [LoggedModelInput(item.model_id) for item in self.of(ModelInputItem)]
         self.client.log_inputs(self.target.run_id, inputs, models or None)
         return {}
@@ -186,7 +185,7 @@ class _Writing:
             if item.key in arrived:
                 continue
             linked = {}
-            if item.dataset in names:
+            if item.dataset is not None and item.dataset in names:
                 linked = {"dataset_name": names[item.dataset], "dataset_digest": short_digest(item.dataset)}
             metrics.append(
                 Metric(item.key, item.value, target.timestamp, 0, model_id=target.model_id, run_id=target.run_id, **linked)
@@ -212,7 +211,9 @@ class _Writing:
 
     def marks(self) -> tuple[Item, ...]:
         """What is added to other runs and to versions that stand already."""
-        elsewhere = tuple(item for item in self.plan.items if isinstance(item, (ArtifactItem, TagItem)) and item.run_id is not None)
+        elsewhere = tuple(
+            item for item in self.plan.items if isinstance(item, (ArtifactItem, TagItem)) and item.run_id is not None
+        )
         return (*elsewhere, *self.of(VersionTagItem))
 
     def mark(self) -> dict[str, Any]:
@@ -258,6 +259,14 @@ class _Writing:
             model_id=self.target.model_id,
         )
         return {"name": item.name, "version": str(version.version)}
+
+    def model_versions(self) -> dict[str, Any]:
+        """The list of versions that MLflow's page of the model shows; repeating it changes nothing."""
+        known = json.loads(self.client.get_logged_model(self.target.model_id).tags.get(MODEL_VERSIONS_TAG) or "[]")
+        made = {"name": self.done["version"]["name"], "version": int(self.done["version"]["version"])}
+        if all((one["name"], int(one["version"])) != (made["name"], made["version"]) for one in known):
+            self.client.set_logged_model_tags(self.target.model_id, {MODEL_VERSIONS_TAG: json.dumps([*known, made])})
+        return {}
 
     def end(self) -> dict[str, Any]:
         """Close the run."""
