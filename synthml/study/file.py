@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -26,6 +27,7 @@ _PARTS = ("schema", "tables", "generation", "model", "measure", "tracking", "see
 _TRACKING = ("experiment", "registered_model")
 _MODEL = ("estimator", "params")
 _MAXIMUM_SEED = 2**32 - 1
+_EXPONENT = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
 
 class _FileError(InputError):
@@ -206,7 +208,7 @@ class _Reader:
         if not isinstance(params, Mapping) or not all(isinstance(key, str) for key in params):
             self.wrong(("model", "params"), "is not a map of parameters", "Write `params: {n_estimators: 200}`.")
             return None
-        return Model(estimator, dict(params))
+        return Model(estimator, {key: _number(value) for key, value in params.items()})
 
     def settings(self, data: Mapping[str, Any]) -> MeasureSettings:
         given = self.part(data, "measure", tuple(f.name for f in fields(MeasureSettings)))
@@ -215,6 +217,13 @@ class _Reader:
         except (InputError, TypeError, ValueError) as error:
             self.wrong(("measure",), str(error), "Leave it out to use the default.")
         return MeasureSettings()
+
+
+def _number(value: Any) -> Any:
+    """`learning_rate: 1e-3` is a number to everybody but YAML 1.1, which wants a point before the e."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    return value
 
 
 def _model_problem(what: str, remedy: str) -> StudyError:

@@ -182,6 +182,11 @@ def test_an_estimator_that_cannot_be_built_says_why(tmp_path, monkeypatch, model
     assert told in str(caught.value)
 
 
+def test_a_number_with_an_exponent_is_a_number(tmp_path):
+    text = MINIMAL + "model: {estimator: sklearn.linear_model.LogisticRegression, params: {tol: 1e-3, solver: lbfgs}}\n"
+    assert StudyFile.load(written(tmp_path, text)).model.params == {"tol": 0.001, "solver": "lbfgs"}
+
+
 def test_a_function_that_makes_the_estimator_will_do(tmp_path, monkeypatch):
     (tmp_path / "ward_models.py").write_text(
         "class Made:\n    @staticmethod\n    def build(depth):\n        return ('made', depth)\n"
