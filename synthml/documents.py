@@ -97,6 +97,8 @@ def _walk(node: yaml.Node, path: Location, lines: dict[Location, int], name: str
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise error(f"{name}, line {key.start_mark.line + 1}: a key is one word, not a list or a map")
             if key.value in seen:
                 raise error(f"{name}, line {key.start_mark.line + 1}: '{key.value}' stands there twice")
             seen.add(key.value)

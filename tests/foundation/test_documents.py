@@ -18,6 +18,7 @@ def test_every_value_knows_its_line():
         ("a: &x [1]\nb: *x\n", "line 2: aliases"),
         ("a: 1\na: 2\n", "line 2: 'a' stands there twice"),
         ("a: [1\n", "line 2"),
+        ("a: 1\n? [b]\n: 2\n", "line 2: a key is one word"),
         ("a: !!python/object:os.system {}\n", "line 1"),
     ],
 )
