@@ -62,9 +62,11 @@ def dossier_table(dossier: Dossier) -> Table:
     from synthml.utility.learners import HEADLINE
 
     metric = HEADLINE.get(str(dossier.study.get("task")), "auroc")
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for title in (f"{metric}, trained on", "synthetic", "real", "loss (95% interval)", "rows"):
-        table.add_column(title, justify="left" if title.startswith(metric) else "right", no_wrap=True)
+        label = title.startswith(metric)
+        width = {"max_width": 28} if label else {"min_width": len(title) if title != "rows" else 6}
+        table.add_column(title, justify="left" if label else "right", no_wrap=True, overflow="ellipsis", **width)
     prefix = f"utility.{metric}.tstr/"
     groups = [name.removeprefix(prefix) for name in dossier.figures if name.startswith(prefix)]
     for of in sorted(groups, key=lambda g: (g != "all", g.count(" "), g)):
