@@ -54,7 +54,7 @@ def _bar(total: int) -> Iterator[Callable[[str], None]]:
 
 
 def dossier_table(dossier: Dossier) -> Table:
-    """The figures that matter first: overall, then the headline metric of every group."""
+    """The headline metric, overall and in every group, with the loss and its interval; a dash where a small group is withheld."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -63,10 +63,9 @@ def dossier_table(dossier: Dossier) -> Table:
 
     metric = HEADLINE.get(str(dossier.study.get("task")), "auroc")
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    for title in (f"{metric}, trained on", "synthetic", "real", "loss (95% interval)", "rows"):
-        label = title.startswith(metric)
-        width = {"max_width": 28} if label else {"min_width": len(title) if title != "rows" else 6}
-        table.add_column(title, justify="left" if label else "right", no_wrap=True, overflow="ellipsis", **width)
+    for title in (f"{metric}, trained on", "synthetic", "real", "loss", "rows"):
+        first = title.startswith(metric)
+        table.add_column(title, justify="left" if first else "right", no_wrap=True, max_width=27 if first else None)
     prefix = f"utility.{metric}.tstr/"
     groups = [name.removeprefix(prefix) for name in dossier.figures if name.startswith(prefix)]
     for of in sorted(groups, key=lambda g: (g != "all", g.count(" "), g)):
@@ -80,4 +79,4 @@ def dossier_table(dossier: Dossier) -> Table:
 def _number(figure: Estimate | None) -> str:
     if figure is None:
         return ""
-    return "withheld" if figure.value is None else f"{figure.value:.3f}"
+    return "—" if figure.value is None else f"{figure.value:.3f}"
