@@ -42,8 +42,8 @@ class Relation:
 class Known:
     """What is published, and what is known of the rest.
 
-    counts (cells, kinds): rows without and with the event, or rows alone; hidden (cells,). Of the hidden: least (cells, kinds) are
-    lower limits, reaching (cells,) those known to reach the minimum of rows. relations: every sum.
+    counts (cells, kinds): rows without and with the event, or rows alone; hidden (cells,). Of the hidden: least (cells, kinds),
+    lower limits, and reaching (cells,) those known to reach the minimum of rows. relations: every sum.
     """
 
     counts: NDArray[np.int64]

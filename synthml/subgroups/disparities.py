@@ -22,19 +22,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
 
 from synthml.estimate import CONFIDENCE, Estimate
+from synthml.estimate.simultaneous import critical_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Groups", "critical_value", "difference", "difference_corrected", "ratio", "stacked", "worst"]
+__all__ = ["Groups", "difference", "difference_corrected", "ratio", "stacked", "worst"]
 
 Limits = Callable[[float], tuple["NDArray[np.float64]", "NDArray[np.float64]"]]
-_WORK = 1_000_000  # draws times contrasts, within the limits below
-_LEAST_DRAWS, _MOST_DRAWS = 4_000, 20_000
-_PAIRS = 1000  # beyond this many pairs Bonferroni's value is used: drawing would cost more than it gains
 _TINY = 1e-9
 _STEPS = 30
 
@@ -91,33 +88,11 @@ def stacked(parts: Sequence[Groups], covariance: NDArray[np.float64]) -> Groups:
     )
 
 
-def critical_value(covariance: NDArray[np.float64], contrasts: NDArray[np.float64], confidence: float) -> float:
-    """The value that the largest |contrast| / its standard error exceeds with probability 1 - confidence, for normal errors.
-
-    covariance (m, m); contrasts (k, m). By 4,000 to 20,000 draws from a fixed seed (Monte Carlo error 0.01 to 0.04), or
-    Bonferroni's value above 1,000 contrasts.
-    """
-    k = contrasts.shape[0]
-    if k == 1:
-        return float(ndtri(0.5 + confidence / 2))
-    if k > _PAIRS:
-        return float(ndtri(1 - (1 - confidence) / (2 * k)))
-    spread = np.sqrt(np.maximum(np.einsum("ki,ij,kj->k", contrasts, covariance, contrasts), _TINY**2))
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    draws = min(max(_WORK // k, _LEAST_DRAWS), _MOST_DRAWS)
-    normal = np.random.default_rng(0).standard_normal((draws, covariance.shape[0]), dtype=np.float32)
-    studentised = normal @ ((contrasts @ root) / spread[:, None]).T.astype(np.float32)
-    return float(np.quantile(np.abs(studentised, out=studentised).max(axis=1), confidence))
-
-
-def _contrasts(groups: Groups) -> NDArray[np.float64]:
+def _once(groups: Groups) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Every pair one way round."""
     first, second = groups.pairs
     once = first < second
-    rows = np.arange(int(once.sum()))
-    contrasts = np.zeros((rows.size, groups.values.size))
-    contrasts[rows, first[once]], contrasts[rows, second[once]] = 1, -1
-    return contrasts
+    return first[once], second[once]
 
 
 def _pair_bounds(
@@ -144,7 +119,7 @@ def _range(values: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.
 
 def difference(groups: Groups, *, confidence: float = CONFIDENCE) -> Estimate:
     """Largest minus smallest figure; over several blocks the largest of that (equalized odds)."""
-    z = critical_value(groups.covariance, _contrasts(groups), confidence)
+    z = critical_value(groups.covariance, confidence, _once(groups))
     low, high = _pair_bounds(groups.values, *groups.limits(z), groups)
     value = float(_range(groups.values, groups.block))
     return Estimate(
@@ -190,7 +165,7 @@ def ratio(groups: Groups, *, confidence: float = CONFIDENCE) -> Estimate:
     errors = groups.errors / np.maximum(groups.values, groups.errors)
     scaled = groups.correlation * np.outer(errors, errors)
     np.fill_diagonal(scaled, errors**2)
-    z = critical_value(scaled, _contrasts(groups), confidence)
+    z = critical_value(scaled, confidence, _once(groups))
     logs = [np.log(np.maximum(part, _TINY)) for part in (groups.values, *groups.limits(z))]
     low, high = _pair_bounds(logs[0], logs[1], logs[2], groups)
     parts = [groups.values[groups.block == one] for one in np.unique(groups.block)]
@@ -214,7 +189,7 @@ def worst(groups: Groups, better: str, target: float | None, *, confidence: floa
     """
     if better == "none":
         return None
-    z = critical_value(groups.covariance, np.eye(groups.values.size), confidence)
+    z = critical_value(groups.covariance, confidence)
     low, high = groups.limits(z)
     if better == "target":
         at = int(np.abs(groups.values - (target or 0.0)).argmax())

@@ -61,7 +61,7 @@ def test_intervals_agree_with_fairlearns_bootstrap_within_monte_carlo_error():
         y_true=pd.Series(truth),
         y_pred=pd.Series(tstr),
         sensitive_features=pd.Series(group, name="group"),
-        n_boot=300,
+        n_boot=120,
         ci_quantiles=[0.05, 0.5, 0.95],
         random_state=3,
     )
@@ -69,8 +69,8 @@ def test_intervals_agree_with_fairlearns_bootstrap_within_monte_carlo_error():
     for metric in ("sensitivity", "selection_rate"):
         ours = np.nanquantile(cells.redrawn(metric), [0.05, 0.5, 0.95], axis=0)
         theirs = np.stack([quantiles[metric].to_numpy() for quantiles in frame.by_group_ci])
-        # the standard error of a 5% quantile of 300 draws is about 0.12 standard deviations; six of them is never chance
-        np.testing.assert_allclose(ours, theirs, atol=6 * 0.12 * cells.redrawn(metric).std(axis=0).max())
+        # the standard error of a 5% quantile of 120 draws is about 0.19 standard deviations; five of them is never chance
+        np.testing.assert_allclose(ours, theirs, atol=5 * 0.19 * cells.redrawn(metric).std(axis=0).max())
 
 
 def test_draws_without_subjects_have_the_moments_of_resampled_rows():
