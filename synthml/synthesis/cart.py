@@ -109,7 +109,7 @@ class CartSynthesizer:
                 f"the table has {count} {'rows' if units is None else 'subjects'}, fewer than {enough} (min_leaf): "
                 "no draw could be made among so many. Give more rows, or lower min_leaf"
             )
-        columns = {name: read_column(name, table[name]) for name in table.columns if name != subject}
+        columns = {name: read_column(name, table[name], units) for name in table.columns if name != subject}
         columns = {name: columns[name] for name in self._order(columns)}
         visits: Visits | None = None
         varying: tuple[str, ...] = ()

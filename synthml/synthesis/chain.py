@@ -86,7 +86,12 @@ class Chain:
     def _grow(self, want: tuple[Key, frozenset[Key]]) -> Step | Rise:
         key, before = want
         column, seed = self.columns[key], [*self._seed, list(self.columns).index(key)]
-        known = {name: position for name, position in self._predictors.items() if name in before}
+        # The mean of a column's past tells of that column; for all others their last value and what stands beside them will do.
+        known = {
+            name: position
+            for name, position in self._predictors.items()
+            if name in before and (name[0] != "mean" or name[1] == column.name)
+        }
         if key in self._rising:
             assert self._units is not None, "only rows of subjects follow one another"
             return fit_rise(column, known, self._units, min_leaf=self._min_leaf, seed=seed)

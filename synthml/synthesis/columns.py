@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from synthml.errors import InputError
 
-__all__ = ["NULL", "Column", "plain_column", "read_column"]
+__all__ = ["NULL", "Column", "holders", "plain_column", "read_column"]
 
 NULL = -1
 _MOST_DECIMALS = 8
-_MOST_OFF_LEVELS, _MOST_OFF_ROWS = 0.1, 9  # how much of a column may miss the grid of the rest
+_MOST_MISSED_SHARE, _MOST_MISSED = 0.1, 9  # how much of a column may miss the grid of the rest
 _EXACT = 2**53  # whole numbers up to here are exact in float64
 
 Build = Callable[[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]], pd.Series]
@@ -62,12 +62,34 @@ class Column:
         return np.where(right > left, left, left - 0.5).astype(np.float32)
 
 
-def read_column(name: str, series: pd.Series) -> Column:
-    """A source column as a `Column`. Raises InputError, naming the column, for kinds of values that cannot be synthesised."""
-    dtype = series.dtype
+def read_column(name: str, series: pd.Series, units: NDArray[np.int64] | None = None) -> Column:
+    """A source column as a `Column`. units (n,): whose rows they are; None: every row is its own.
+
+    Raises InputError, naming the column, for kinds of values that cannot be synthesised.
+    """
     null = series.isna().to_numpy(dtype=bool)
     if null.all():
         raise InputError(f"column '{name}' holds no value at all: nothing can be learned from it. Leave it out")
+    return _on_grid(_read(name, series, null), units, single=series.dtype == np.float32)
+
+
+def holders(codes: NDArray[np.int64], levels: int, units: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """(levels + 1,) how many subjects hold each level, the last for null. units (n,): each row's subject; None: one a row."""
+    shifted = np.where(codes == NULL, levels, codes)
+    if units is not None:
+        base = int(units.max()) + 1
+        shifted = np.unique(shifted * base + units) // base
+    return np.bincount(shifted, minlength=levels + 1)
+
+
+def plain_column(name: str, values: NDArray[Any]) -> Column:
+    """Numbers without nulls, counts or gaps, that help to draw a table and never enter one."""
+    null = np.zeros(values.shape[0], dtype=bool)
+    return _on_grid(_number(name, values, null, lambda drawn, _null, _told: pd.Series(drawn, name=name)), None, single=False)
+
+
+def _read(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
+    dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _categorical(name, series)
     if pd.api.types.is_bool_dtype(dtype):
@@ -79,11 +101,6 @@ def read_column(name: str, series: pd.Series) -> Column:
     if pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
         return _object(name, series, null)
     raise _unsupported(name, str(dtype))
-
-
-def plain_column(name: str, values: NDArray[Any]) -> Column:
-    """Numbers without nulls, counts or gaps, that help to draw a table and never enter one."""
-    return _number(name, values, np.zeros(values.shape[0], dtype=bool), lambda drawn, _null, _told: pd.Series(drawn, name=name))
 
 
 def _unsupported(name: str, what: str) -> InputError:
@@ -151,12 +168,11 @@ def _numeric(name: str, series: pd.Series, null: NDArray[np.bool_]) -> Column:
         values = np.zeros(series.shape[0], dtype=np.float64)
         values[~null] = present.to_numpy(dtype=np.float64)
         _refuse_infinite(name, values)
-    single = dtype == np.float32
 
     def build(drawn: NDArray[Any], null: NDArray[np.bool_], _told: NDArray[np.bool_]) -> pd.Series:
         return _restored(drawn, null, dtype, name)
 
-    return _number(name, values, null, build, single=single)
+    return _number(name, values, null, build)
 
 
 def _refuse_infinite(name: str, values: NDArray[Any]) -> None:
@@ -233,34 +249,30 @@ def _restored(drawn: NDArray[Any], null: NDArray[np.bool_], dtype: Any, name: st
     return series
 
 
-def _number(
-    name: str,
-    values: NDArray[Any],
-    null: NDArray[np.bool_],
-    build: Build,
-    *,
-    single: bool = False,
-) -> Column:
-    levels, found, counts = np.unique(values[~null], return_inverse=True, return_counts=True)
+def _number(name: str, values: NDArray[Any], null: NDArray[np.bool_], build: Build) -> Column:
+    levels, found = np.unique(values[~null], return_inverse=True)
     codes = np.full(values.shape[0], NULL, dtype=np.int64)
     codes[~null] = found
-    points, snap = _grid(levels, counts, single=single)
-    return Column(name, levels, codes, True, points(levels), points, snap, build)
+    return Column(name, levels, codes, True, levels.astype(np.float64), np.asarray, np.asarray, build)
 
 
-def _grid(levels: NDArray[Any], counts: NDArray[np.int64], *, single: bool) -> tuple[Points, Snap]:
-    """From values to steps on the coarsest grid that holds the levels, and back; values as they are when there is no grid.
+def _on_grid(column: Column, units: NDArray[np.int64] | None, *, single: bool) -> Column:
+    """A number column with its grid: the coarsest that holds every value which two subjects share.
 
-    counts (k,): rows of each level. A grid that holds every value that stands twice may miss a few that do not: one odd reading,
-    written with more decimals than all others, shall not show in how everybody's synthetic values are written.
+    It may miss a few others: one odd reading, written with more decimals than all others, shall not show in how everybody's
+    synthetic values are written. When it misses more than a few, the grid that holds every value is taken.
     """
-    common = levels[counts > 1]
+    if not column.is_number:
+        return column
+    levels = column.levels
+    common = levels[holders(column.codes, levels.shape[0], units)[:-1] > 1]
+    points, snap = _exact_grid(levels, levels[0], single=single)
     if 1 < common.size < levels.size:
-        points, snap = _exact_grid(common, levels[0], single=single)
-        off = snap(points(levels)) != levels
-        if off.mean() <= _MOST_OFF_LEVELS and off.sum() <= _MOST_OFF_ROWS:
-            return points, snap
-    return _exact_grid(levels, levels[0], single=single)
+        coarse = _exact_grid(common, levels[0], single=single)
+        missed = coarse[1](coarse[0](levels)) != levels
+        if missed.mean() <= _MOST_MISSED_SHARE and missed.sum() <= _MOST_MISSED:
+            points, snap = coarse
+    return replace(column, scale=points(levels), points=points, snap=snap)
 
 
 def _exact_grid(levels: NDArray[Any], smallest: Any, *, single: bool) -> tuple[Points, Snap]:

@@ -3,7 +3,7 @@
 The tree is grown on the columns that come before (scikit-learn; Breiman, Friedman, Olshen & Stone 1984). A synthetic row falls
 into a leaf and takes the value of one of the source rows in it, drawn at random (Reiter 2005, "Using CART to generate partially
 synthetic, public use microdata"). A leaf with fewer than `min_leaf` subjects lends nothing by itself: it uses the smallest branch
-above it that has enough.
+above it that has enough. Of a very large table a random part of the rows decides where the tree splits, and all rows lend.
 
 Categories that predict are put in the order of the response: by its mean, or for several classes along the first principal
 component of the class shares (Coppersmith, Hong & Hosking 1999, doi 10.1023/A:1009869804967), so that a category of a thousand
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Leaves", "grow"]
 
 _MOST_CLASSES = 32
+_MOST_GROWN = 100_000  # a larger table grows its trees on so many of its rows, and lends from all of them
 _SHRINKAGE = 5.0  # rows of the average that every category is given before categories are put in order
 
 
@@ -80,7 +81,8 @@ def grow(
     orders = {j: _order(given[j], levels, response, classes) for j, levels in enumerate(categories) if levels > 2}
     kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
     matrix = _matrix(given, orders, n)
-    model = kind(min_samples_leaf=min_leaf, random_state=seed).fit(matrix, response)
+    grown = np.random.default_rng(seed).choice(n, _MOST_GROWN, replace=False) if n > _MOST_GROWN else rows
+    model = kind(min_samples_leaf=min_leaf, random_state=seed).fit(matrix[grown], response[grown])
     leaf = model.tree_.apply(matrix)
     rows = np.argsort(leaf, kind="stable")
     starts, stops = _settled(model.tree_, leaf[rows], None if units is None else units[rows], min_leaf)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthml.errors import InputError
-from synthml.synthesis.columns import NULL
+from synthml.synthesis.columns import NULL, holders
 from synthml.synthesis.leaves import Leaves, grow
-from synthml.synthesis.smoothing import Smoother, holders
+from synthml.synthesis.smoothing import Smoother
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
