@@ -8,6 +8,7 @@ outcome is `fail` if any blocking criterion fails, else `insufficient` if any is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -225,11 +226,16 @@ def _held(criterion: Criterion, of: str, figure: Estimate) -> Decision:
 
 
 def _rows_needed(value: float, low: float, high: float, threshold: float, n: int | None) -> int | None:
-    """About how many rows would move the bound off the threshold if the value stayed: widths shrink with the root of n."""
+    """About how many rows, to two digits, would move the bound off the threshold if the value stayed.
+
+    Widths shrink with the root of n.
+    """
     if n is None or value == threshold:
         return None
     half = high - value if value < threshold else value - low
-    return int(n * (half / abs(threshold - value)) ** 2) + 1
+    rows = n * (half / abs(threshold - value)) ** 2
+    unit = 10 ** max(0, math.floor(math.log10(rows)) - 1)
+    return math.ceil(rows / unit) * unit
 
 
 def _decision(criterion: Criterion, of: str, outcome: Outcome, found: str, *, reason: str = "") -> Decision:

@@ -56,8 +56,8 @@ def test_at_least_is_the_mirror_image():
 
 
 def test_the_rows_that_would_decide_it_follow_the_root_of_n():
-    verdict = decide(with_loss("all", figure(0.01, 0.03, 0.07, n=400)), policy(), now=NOW)
-    assert verdict.decisions[0].n_required == 400 * 4 + 1
+    verdict = decide(with_loss("all", figure(0.01, 0.03, 0.07, n=401)), policy(), now=NOW)
+    assert verdict.decisions[0].n_required == 1700  # 401 * (0.04 / 0.02) ** 2 = 1604, to two digits and not below
 
 
 def test_each_group_is_decided_and_the_smallest_one_can_stop_the_whole():
