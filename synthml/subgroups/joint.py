@@ -21,7 +21,7 @@ from scipy.special import ndtr, stdtrit
 from synthml.estimate.linear import covariance
 from synthml.estimate.proportions import effective_size
 from synthml.metrics import METRICS
-from synthml.metrics.intervals import interval, units_of
+from synthml.metrics.intervals import interval
 from synthml.subgroups.disparities import Groups
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def rates(metrics: Sequence[str], pieces: Sequence[Outcome], cells: Cells, proto
         for value, variance, piece in zip(values, deviations.var(axis=0), pieces, strict=True):
             metric = METRICS[name]
             among = np.ones(piece.n, dtype=bool) if metric.among is None else metric.among(piece)
-            figures.append(_Figure(metric, float(value), float(variance), int(among.sum()), units_of(piece, among)))
+            figures.append(_Figure(metric, float(value), float(variance), int(among.sum()), _people(piece, among)))
     draws = np.concatenate(drawn, axis=1)
     variances = np.array([figure.smoothed for figure in figures])
     spread = np.diag(variances)
@@ -117,8 +117,15 @@ def smooth(
 
 def _units(metric: Metric, piece: Outcome) -> int:
     if metric.name in _RARER_CLASS and piece.task == "binary":
-        return min(units_of(piece, piece.truth == 0), units_of(piece, piece.truth == 1))
-    return units_of(piece)
+        return min(_people(piece, piece.truth == 0), _people(piece, piece.truth == 1))
+    return _people(piece, np.ones(piece.n, dtype=bool))
+
+
+def _people(piece: Outcome, rows: NDArray[np.bool_]) -> int:
+    """Subjects, or rows when they are independent, among some rows; subjects are coded 0, 1, 2, ..."""
+    if piece.clusters is None:
+        return int(np.count_nonzero(rows))
+    return int(np.count_nonzero(np.bincount(piece.clusters[rows])))
 
 
 def _covariance(pieces: Sequence[Outcome], found: Sequence[Linearised]) -> NDArray[np.float64]:

@@ -63,10 +63,17 @@ def measure_subgroups(
     if "tstr" not in outcomes:
         missing = "no synthetic-trained model was measured on the holdout: there is nothing to say of groups"
         return Evidence("subgroups", notes=(missing,))
-    used = {name: outcomes[name] for name in PROTOCOLS if name in outcomes}
+    used = {name: _coded(outcomes[name]) for name in PROTOCOLS if name in outcomes}
     # thousands of small products: threads that wait for each other on a busy machine would cost more than they save
     with threadpool_limits(1, "blas"):
         return _measured(study, used, seed, _Settings(confidence, margin, replicates))
+
+
+def _coded(outcome: Outcome) -> Outcome:
+    """With subjects coded 0, 1, 2, ..., so that they can be counted without sorting."""
+    if outcome.clusters is None:
+        return outcome
+    return replace(outcome, clusters=np.unique(outcome.clusters, return_inverse=True)[1].astype(np.int64))
 
 
 def _measured(study: Study, used: Mapping[str, Outcome], seed: int, settings: _Settings) -> Evidence:
