@@ -56,4 +56,4 @@ def covariance(influences: NDArray[np.float64], clusters: NDArray[np.int64] | No
     units = totals.shape[1]
     if units < 2:
         return np.full((influences.shape[0],) * 2, np.nan)
-    return (totals @ totals.T) * (units / (units - 1))
+    return np.asarray((totals @ totals.T) * (units / (units - 1)))

@@ -25,7 +25,8 @@ def wilson(p: float, n: float, z: float) -> tuple[float, float]:
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # rounding must not push a bound past the proportion itself, at 0 and at 1
+    return min(p, max(0.0, (centre - half) / scale)), max(p, min(1.0, (centre + half) / scale))
 
 
 def effective_size(p: float, variance: float, rows: int, units: int) -> float:

@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -21,6 +20,8 @@ from synthml.metrics.outcome import Outcome, Task
 from synthml.metrics.undefined import Undefined
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     from synthml.estimate.linear import Linearised
@@ -37,7 +38,7 @@ def _metric(
     among: Rows | None = None,
     **by_task: Callable[[Outcome], Linearised],
 ) -> Metric:
-    functions: dict[Task, Callable[[Outcome], Linearised]] = dict(by_task)  # type: ignore[arg-type]
+    functions = cast("dict[Task, Callable[[Outcome], Linearised]]", by_task)
     return Metric(name, frozenset(functions), better, scale, MappingProxyType(functions), target, among)
 
 

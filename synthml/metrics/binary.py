@@ -217,7 +217,8 @@ def _logistic_influence(design: NDArray[np.float64], y: NDArray[np.float64], eta
 
 def ece_bins(score: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
     """(n,) bin of each row: about equal counts, rows with equal scores together."""
-    edges = np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1])
+    # edges are scores that occur: an edge between two scores would move, and with it a whole tie, for every row that is added
+    edges = np.quantile(score, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
     codes = np.searchsorted(np.unique(edges), score, side="right")
     return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
 

@@ -6,7 +6,8 @@ positive     linearised on the log scale
 real         linearised
 ece          upward biased: draws of the bins' deviations give both bounds
 
-Quantiles are Student's t with the independent units behind the figure less one. Coverage by simulation: benchmarks/interval_coverage.md.
+Quantiles are Student's t with the independent units behind the figure less one. What the intervals cover in simulation stands in
+benchmarks/interval_coverage.md.
 """
 
 from __future__ import annotations
@@ -146,23 +147,24 @@ def loss(metric: Metric, synthetic: Outcome, real: Outcome, *, confidence: float
     method = "paired, linearised" if "auroc" not in metric.name else "paired, DeLong covariance"
     if synthetic.clusters is not None:
         method += ", by subject"
+    if np.array_equal(synthetic.score, real.score) and synthetic.threshold == real.threshold:
+        return Estimate(0.0, 0.0, 0.0, n=n, method="exact: both models say the same on every row", confidence=confidence)
     if metric.better == "target" or metric.name == "ece":
         value, low, high = _distance_loss(metric, worse, base, synthetic, confidence)
     else:
         difference = base - worse if metric.better == "higher" else worse - base
         value = difference.value
-        error = math.sqrt(_paired_variance(metric, difference, synthetic, units))
-        half = quantile(confidence, units - 1) * error
+        half = quantile(confidence, units - 1) * math.sqrt(_paired_variance(metric, difference, synthetic, units))
         low, high = value - half, value + half
     return Estimate(value, min(low, value), max(high, value), n=n, method=method, confidence=confidence)
 
 
 def _paired_variance(metric: Metric, difference: Linearised, outcome: Outcome, units: int) -> float:
     """Cluster-robust variance; for proportions with half a discordant row added to each side (Agresti & Min 2005)."""
-    variance = float(covariance(difference.influence[None, :], outcome.clusters)[0, 0])
-    if metric.scale in ("proportion", "unit"):
+    variance = max(0.0, float(covariance(difference.influence[None, :], outcome.clusters)[0, 0]))
+    if metric.scale == "proportion" or (metric.scale == "unit" and variance == 0):
         variance += 1 / (units + 2) ** 2
-    return max(variance, 0.0)
+    return variance
 
 
 def _distance_loss(

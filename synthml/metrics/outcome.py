@@ -42,7 +42,7 @@ class Outcome:
         if self.task == "binary":
             return (self.score >= (0.5 if self.threshold is None else self.threshold)).astype(np.int64)
         if self.task == "multiclass":
-            return self.score.argmax(axis=1).astype(np.int64)
+            return np.asarray(self.score.argmax(axis=1), dtype=np.int64)
         raise ValueError("a regression has no decision")
 
     def take(self, rows: NDArray[np.generic]) -> Outcome:

@@ -17,14 +17,14 @@ __all__ = ["calibration_slope", "mae", "r2", "rmse"]
 
 def mae(outcome: Outcome) -> Linearised:
     """Mean absolute error, in the unit of the target."""
-    errors = np.abs(outcome.truth - outcome.score)
+    errors = np.abs(outcome.truth.astype(np.float64) - outcome.score)
     value = float(errors.mean())
     return Linearised(value, (errors - value) / outcome.n)
 
 
 def rmse(outcome: Outcome) -> Linearised:
     """Root of the mean squared error, in the unit of the target."""
-    squares = (outcome.truth - outcome.score) ** 2
+    squares = (outcome.truth.astype(np.float64) - outcome.score) ** 2
     mean = float(squares.mean())
     value = float(np.sqrt(mean))
     if value == 0:
