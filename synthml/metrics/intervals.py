@@ -178,4 +178,7 @@ def _distance_loss(
     drawn = np.abs(draws[:, 0]) - np.abs(draws[:, 1])
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return float(abs(centre[0]) - abs(centre[1])), float(low), float(high)
+    value = float(abs(centre[0]) - abs(centre[1]))
+    # near the kink a distance is biased away from zero, and its draws once more: the reflected interval mends that, the plain one
+    # holds far from it; the hull of both covers in either case
+    return value, float(min(low, 2 * value - high)), float(max(high, 2 * value - low))

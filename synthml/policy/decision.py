@@ -234,7 +234,7 @@ def _rows_needed(value: float, low: float, high: float, threshold: float, n: int
         return None
     half = high - value if value < threshold else value - low
     rows = n * (half / abs(threshold - value)) ** 2
-    unit = 10 ** max(0, math.floor(math.log10(rows)) - 1)
+    unit: int = 10 ** max(0, math.floor(math.log10(rows)) - 1)
     return math.ceil(rows / unit) * unit
 
 
