@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     # its lines on standard output would stand in the middle of ours, and cost a request
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -118,12 +120,14 @@ def _told(error: Exception) -> str:
 
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """Hold back advice of other libraries that does not apply here, for the duration."""
+    """Hold back advice of MLflow and its loggers that does not apply here, for the duration."""
     held = [(logging.getLogger(name), logging.getLogger(name).level) for name in loggers]
     for logger, _ in held:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"mlflow\.")
+            yield
     finally:
         for logger, level in held:
             logger.setLevel(level)

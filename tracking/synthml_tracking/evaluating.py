@@ -62,13 +62,18 @@ def evaluate(
             found = _found(client, model_uri)
         _check(study, found.loaded.metadata)
         with patience("starting the evaluation's run"):
-            run_id = _start(client, found)
+            run = _start(client, found)
         try:
             dossier = _measured(study, found, seed, settings or MeasureSettings(), progress)
             dossier = dossier.stamped(created=now_iso(), producer=producer)
-            spool = _sealed(study, dossier, found, Target(uri, found.experiment_id, run_id, _milliseconds(), found.model_id))
+            spool = _sealed(
+                study,
+                dossier,
+                found,
+                Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id),
+            )
         except BaseException as error:
-            _give_up(client, run_id, error)
+            _give_up(client, run.info.run_id, error)
             raise
         progress("attaching the evidence")
         write(spool, observer=observer)
@@ -133,11 +138,11 @@ def _check(study: Study, noted: Mapping[str, Any]) -> None:
             raise InputError(f"the model was trained for another {word} than the study's: set schema.{word} to what it was")
 
 
-def _start(client: Any, found: _Found) -> str:
+def _start(client: Any, found: _Found) -> Any:
     tags = {"mlflow.runName": f"evaluation of {found.name}"}
     if found.run_id is not None:
         tags["mlflow.parentRunId"] = found.run_id
-    return str(client.create_run(found.experiment_id, tags=tags).info.run_id)
+    return client.create_run(found.experiment_id, tags=tags)
 
 
 def _measured(study: Study, found: _Found, seed: int, settings: MeasureSettings, progress: Callable[[str], None]) -> Dossier:

@@ -14,11 +14,13 @@ The serving function gives probabilities, not labels: the threshold that the evi
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
@@ -42,6 +44,7 @@ _QUIET = (
     "mlflow.types.type_hints",
     "mlflow.utils.environment",
 )
+_OWNERS = {"sklearn": "scikit-learn"}
 _COMPARED = 200
 
 
@@ -63,6 +66,8 @@ def save_predictor(
     loading the folder will need. Raises InputError when the predictor cannot be saved, or predicts otherwise once loaded.
     """
     mlflow = load_mlflow()
+    with quiet():
+        importlib.import_module("mlflow.pyfunc")  # warns of its own type hints when it is first imported
     scores = task != "regression" and (hasattr(predictor, "predict_proba") or not hasattr(predictor, "predict"))
     description = mlflow.models.Model(
         artifact_path=place.location, run_id=place.run_id, model_uuid=place.model_id, model_id=place.model_id
@@ -144,8 +149,6 @@ class _Recorder(pickle.Unpickler):
 
 def _needs(predictor: Any) -> tuple[set[str], list[str]]:
     """(distributions that its code comes from, modules that no distribution owns). Raises InputError."""
-    from importlib import metadata
-
     import cloudpickle
 
     try:
@@ -154,10 +157,23 @@ def _needs(predictor: Any) -> tuple[set[str], list[str]]:
         recorder.load()
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise InputError(f"the model cannot be saved ({type(error).__name__}): {_UNSAVED}") from error
-    owners = metadata.packages_distributions()
     modules = {name for name in recorder.modules if name not in sys.stdlib_module_names and name != "__main__"}
-    found = {name for module in modules for name in owners.get(module, ())}
-    return found | {"mlflow", "numpy", "pandas"}, sorted(module for module in modules if module not in owners)
+    owned = {module: _owner(module) for module in modules}
+    found = {name for name in owned.values() if name is not None}
+    return found | {"mlflow", "numpy", "pandas"}, sorted(module for module, name in owned.items() if name is None)
+
+
+@cache
+def _owner(module: str) -> str | None:
+    """The distribution that a top-level module comes from; looking through all installed ones takes half a second."""
+    from importlib import metadata
+
+    name = _OWNERS.get(module, module)
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return next(iter(metadata.packages_distributions().get(module, ())), None)
+    return name
 
 
 def _pinned(names: set[str]) -> list[str]:

@@ -86,6 +86,7 @@ def start_run(
             study=study,
             run_id=active.info.run_id,
             experiment_id=str(active.info.experiment_id),
+            artifact_uri=str(active.info.artifact_uri),
             tracking_uri=uri,
             policy=chosen,
             seed=seed,
@@ -145,6 +146,7 @@ class Run:
     study: Study
     run_id: str
     experiment_id: str
+    artifact_uri: str
     tracking_uri: str
     policy: Policy
     seed: int
@@ -156,6 +158,7 @@ class Run:
     _dossier: Dossier | None = field(default=None, init=False)
     _verdict: Verdict | None = field(default=None, init=False)
     _model_id: str | None = field(default=None, init=False)
+    _location: str | None = field(default=None, init=False)
     _estimator: Any = field(default=None, init=False)
     _spool: Spool | None = field(default=None, init=False)
     _cut_off: bool = field(default=False, init=False)
@@ -198,11 +201,11 @@ class Run:
         if model is None:
             raise InputError("no model to train: give an estimator, or name one in the study file")
         self._estimator = model
-        location = self._create_model()
+        self._create_model()
         self._spool = Spool.begin()
         try:
             with without_autolog():
-                predictor, dossier, findings = self._measured(model, self._spool, location)
+                predictor, dossier, findings = self._measured(model, self._spool)
             self._seal(self._spool, dossier, findings)
         except BaseException:
             self._spool.remove()
@@ -212,8 +215,8 @@ class Run:
         self._record(end=False)
         return predictor
 
-    def _create_model(self) -> str:
-        """A LoggedModel in state PENDING; returns where its files will stand."""
+    def _create_model(self) -> None:
+        """A LoggedModel in state PENDING."""
         client = load_mlflow().MlflowClient(tracking_uri=self.tracking_uri)
         summary = self.study.summary()
         given = {item.key: item.value for item in items.params(summary, self._estimator, self.seed)}
@@ -226,8 +229,7 @@ class Run:
                 tags={"synthml.trained_on": "synthetic"},
                 model_type="regressor" if summary["task"] == "regression" else "classifier",
             )
-        self._model_id = str(created.model_id)
-        return str(created.artifact_location)
+        self._model_id, self._location = str(created.model_id), str(created.artifact_location)
 
     def _give_up_model(self) -> None:
         """Nothing will come of the LoggedModel. The exception on its way is what the user must see, not one of ours."""
@@ -239,7 +241,7 @@ class Run:
             warnings.warn(str(error), UserWarning, stacklevel=4)
         self._model_id = None
 
-    def _measured(self, model: Any, spool: Spool, location: str) -> tuple[Any, Dossier, list[Finding]]:
+    def _measured(self, model: Any, spool: Spool) -> tuple[Any, Dossier, list[Finding]]:
         """Train, save, look into the files, measure."""
         from synthml import measure
         from synthml.digest import folder_digest
@@ -258,7 +260,7 @@ class Run:
             task=str(study.schema.task),
             classes=len(study.classes),
             metadata=self._metadata(fitted.threshold),
-            place=Place(str(self._model_id), self.run_id, location),
+            place=Place(str(self._model_id), self.run_id, str(self._location)),
         )
         findings = scan(files_of(spool.model), self._needles())
         self._refuse(findings)
@@ -331,7 +333,9 @@ class Run:
             experiment_id=self.experiment_id,
             run_id=self.run_id,
             timestamp=time.time_ns() // 1_000_000,
+            artifact_uri=self.artifact_uri,
             model_id=self._model_id,
+            model_location=self._location,
             registry_uri=registry if registry != self.tracking_uri else None,
         )
 

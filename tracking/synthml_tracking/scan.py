@@ -20,6 +20,7 @@ import html
 import io
 import json
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -42,6 +43,8 @@ _SIGNIFICANT_DIGITS = 6
 _AS_FLOAT32 = 50
 _DEEPEST = 4
 _LARGEST = 1 << 30  # bytes of an unpacked archive member
+_LONG = 64  # a pickle writes a label's length before it: above this, that byte may be a letter
+_NUMBER = re.compile(rb"-?[0-9.]+(e[+-]?[0-9]+)?")
 _TABLE_BITS = 20
 _ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: spreads keys over the table
 
@@ -123,8 +126,16 @@ class Needles:
         for width, prefixes in self._prefixes.items():
             if prefixes and len(raw) >= width:
                 for position, key in _places(raw, width, np.array(list(prefixes), dtype=f"<u{width}")):
-                    found |= {self.owners[n] for n in prefixes[key] if raw.startswith(n, position)}
+                    found |= {self.owners[n] for n in prefixes[key] if raw.startswith(n, position) and _whole(raw, position, n)}
         return found
+
+
+def _whole(raw: bytes, position: int, needle: bytes) -> bool:
+    """Not the tail of a longer word, nor a part of a longer number: files are full of those."""
+    before = raw[position - 1 : position]
+    if _NUMBER.fullmatch(needle):
+        return not before.isdigit() and not raw[position + len(needle) :][:1].isdigit()
+    return not (needle[:1].isalpha() and before.isalpha()) or len(needle) > _LONG
 
 
 def _places(raw: bytes, width: int, keys: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:

@@ -39,14 +39,16 @@ ROOT = "synthml-spool"
 class Target:
     """Where items are written. timestamp: milliseconds, the time that every metric carries, so that none is written twice.
 
-    model_id: the LoggedModel that metrics are about.
+    model_id: the LoggedModel that metrics are about. artifact_uri, model_location: where files of run and model stand.
     """
 
     tracking_uri: str
     experiment_id: str
     run_id: str
     timestamp: int
+    artifact_uri: str
     model_id: str | None = None
+    model_location: str | None = None
     registry_uri: str | None = None
 
 
