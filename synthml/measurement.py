@@ -55,7 +55,15 @@ def _utility(m: Measurement) -> Evidence:
 
 def _subgroups(m: Measurement) -> Evidence:
     m.progress("every patient group, with intervals")
-    return measure_subgroups(m.study, m.outcomes.on_holdout, seed=m.seed, confidence=m.settings.confidence)
+    settings = m.settings
+    return measure_subgroups(
+        m.study,
+        m.outcomes.on_holdout,
+        seed=m.seed,
+        confidence=settings.confidence,
+        margin=settings.margin,
+        replicates=settings.replicates,
+    )
 
 
 KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {"utility": _utility, "subgroups": _subgroups}
