@@ -1,7 +1,7 @@
 """Write the tables that `study.yaml` beside this file names, and then run it:
 
-    uv run python examples/study_file/make_tables.py
-    uv run synthml run examples/study_file/study.yaml
+uv run python examples/study_file/make_tables.py
+uv run synthml run examples/study_file/study.yaml
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Intervals of a proportion: Wilson's score interval (Wilson 1927, doi 10.2307/2276774).
 
-With several rows per subject the rows are worth fewer: the effective sample size is p (1 - p) over the cluster-robust variance, as
-surveys do it (Korn & Graubard 1998), and never more than the rows nor fewer than one. When every row agrees the variance says
+With several rows per subject the rows are worth fewer: the effective sample size is p (1 - p) over the cluster-robust variance,
+as surveys do it (Korn & Graubard 1998), and never more than the rows nor fewer than one. When every row agrees the variance says
 nothing, and the number of subjects stands in.
 """
 
