@@ -16,7 +16,7 @@ from recording.small_study import QUICK, estimator, study, tables
 import synthml_tracking as tracking
 from synthml import Dossier, Policy, folder_digest
 from synthml.errors import InputError, TrackingError
-from synthml_tracking.client import load_mlflow
+from synthml_tracking.client import address, load_mlflow
 
 if TYPE_CHECKING:
     from recording.conftest import Recorded
@@ -73,7 +73,8 @@ def test_the_model_digest_is_that_of_the_files_in_the_store(recorded: Recorded, 
     """Downloaded by its id or as a registered version, the folder has the digest that the evidence binds."""
     run = recorded.run
     for i, uri in enumerate((run.model_uri, f"models:/{recorded.version.name}/{recorded.version.version}")):
-        folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / str(i)), tracking_uri=recorded.uri)
+        with address(recorded.uri):
+            folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / str(i)))
         assert folder_digest(folder) == run.dossier.model["digest"]
     description = mlflow.models.Model.load(folder)
     assert (description.model_id, description.run_id) == (run.model_uri.removeprefix("models:/"), run.run_id)
@@ -85,13 +86,10 @@ def test_the_logged_model_gives_the_probabilities_that_were_measured(store: str)
     with tracking.start_run(study(), settings=QUICK) as run:
         predictor = run.fit(estimator())
     rows = study().features("holdout")
-    mlflow.set_tracking_uri(store)
-    try:
+    with address(store):
         assert np.allclose(mlflow.sklearn.load_model(run.model_uri).predict_proba(rows), predictor.predict_proba(rows))
         served = mlflow.pyfunc.load_model(run.model_uri)
         assert np.allclose(served.predict(rows), predictor.predict_proba(rows))
-    finally:
-        mlflow.set_tracking_uri(None)
     used = run.dossier.figures["utility.threshold.tstr/all"].value
     assert served.metadata.metadata["synthml"]["threshold"] == run.dossier.model["threshold"] == pytest.approx(used)
 

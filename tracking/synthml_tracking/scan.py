@@ -6,7 +6,7 @@ logged, every file is searched for telling values:
     labels     of five characters or more that fewer than `rare_below` real rows hold (synthetic rows where there are no real ones
                with it), as UTF-8, UTF-16, UTF-32 and as JSON and HTML write them
     numbers    of six significant digits or more that fewer than `rare_below` real rows hold: as decimal text, as 64-bit float and
-               integer in both byte orders; the most extreme ones of a column as 32-bit float too (chance would find others)
+               integer; the most extreme ones of a column as 32-bit float too, in files so small that chance would not find them
 
 Shorter values stand in every file by chance. Archives are opened. What is reported is the column, how many of its values were
 found, and the file; never a value.
@@ -40,10 +40,12 @@ __all__ = ["Finding", "Needles", "contents", "files_of", "scan", "telling_values
 
 _SHORTEST_LABEL = 5
 _SIGNIFICANT_DIGITS = 6
-_AS_FLOAT32 = 50
+_AS_FLOAT32 = 10
+_CHANCE = 0.01  # of a single find of a 32-bit float in random bytes
+_LARGEST_FLOAT32 = 3e38
 _DEEPEST = 4
 _LARGEST = 1 << 30  # bytes of an unpacked archive member
-_LONG = 64  # a pickle writes a label's length before it: above this, that byte may be a letter
+_SHORT = 7  # a label up to here may be the tail of a longer word
 _NUMBER = re.compile(rb"-?[0-9.]+(e[+-]?[0-9]+)?")
 _TABLE_BITS = 20
 _ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: spreads keys over the table
@@ -106,11 +108,16 @@ class Needles:
 
     def __init__(self, values: Mapping[str, tuple[Any, ...]], *, numbers: bool = True) -> None:
         self.owners: dict[bytes, tuple[str, int]] = {}
+        self._singles: set[bytes] = set()
         for column, found in values.items():
             extreme = _extreme(found)
             for i, value in enumerate(found):
                 if isinstance(value, str) or numbers:
-                    self.owners |= dict.fromkeys(_forms(value, single=i in extreme), (column, i))
+                    self.owners |= dict.fromkeys(_forms(value), (column, i))
+                    if i in extreme and numbers and abs(value) < _LARGEST_FLOAT32:
+                        singles = {struct.pack("<f", value), struct.pack(">f", value)}
+                        self.owners |= dict.fromkeys(singles, (column, i))
+                        self._singles |= singles
         self._prefixes = {width: self._by_prefix(width) for width in (8, 4)}
 
     def _by_prefix(self, width: int) -> dict[int, list[bytes]]:
@@ -122,20 +129,24 @@ class Needles:
 
     def within(self, raw: bytes) -> set[tuple[str, int]]:
         """(column, number of the value) of everything that stands in these bytes."""
-        found: set[tuple[str, int]] = set()
+        found: set[bytes] = set()
         for width, prefixes in self._prefixes.items():
             if prefixes and len(raw) >= width:
                 for position, key in _places(raw, width, np.array(list(prefixes), dtype=f"<u{width}")):
-                    found |= {self.owners[n] for n in prefixes[key] if raw.startswith(n, position) and _whole(raw, position, n)}
-        return found
+                    found |= {needle for needle in prefixes[key] if _stands(raw, position, needle)}
+        if len(raw) * len(self._singles) > _CHANCE * 2**32:
+            found -= self._singles
+        return {self.owners[needle] for needle in found}
 
 
-def _whole(raw: bytes, position: int, needle: bytes) -> bool:
-    """Not the tail of a longer word, nor a part of a longer number: files are full of those."""
+def _stands(raw: bytes, position: int, needle: bytes) -> bool:
+    """There, and not the tail of a longer word, nor a part of a longer number: files are full of those."""
+    if not raw.startswith(needle, position):
+        return False
     before = raw[position - 1 : position]
     if _NUMBER.fullmatch(needle):
         return not before.isdigit() and not raw[position + len(needle) :][:1].isdigit()
-    return not (needle[:1].isalpha() and before.isalpha()) or len(needle) > _LONG
+    return len(needle) > _SHORT or not (needle[:1].isalpha() and before.isalpha())
 
 
 def _places(raw: bytes, width: int, keys: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
@@ -160,14 +171,11 @@ def _extreme(values: tuple[Any, ...]) -> set[int]:
     return set(np.argsort(-np.abs(numbers - np.median(numbers)), kind="stable")[:_AS_FLOAT32].tolist())
 
 
-def _forms(value: Any, *, single: bool) -> Iterator[bytes]:
+def _forms(value: Any) -> Iterator[bytes]:
     """How a value may stand in a file."""
     if isinstance(value, float):
         yield struct.pack("<d", value)
         yield struct.pack(">d", value)
-        if single and abs(value) < 3e38:
-            yield struct.pack("<f", value)
-            yield struct.pack(">f", value)
         if value.is_integer() and abs(value) < 1 << 63:
             yield struct.pack("<q", int(value))
             yield str(int(value)).encode()
