@@ -3,9 +3,9 @@
 uv run python examples/regression.py
 """
 
-from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.preprocessing import OrdinalEncoder
 from statsmodels.datasets import randhie
+from xgboost import XGBRegressor
 
 import synthml
 import synthml_tracking as tracking
@@ -18,7 +18,7 @@ def train(X, y):
     """Any function (X, y) -> predictor will do; it is called once for every table that is trained on."""
     encode = OrdinalEncoder(categories=[["no", "yes"], ["excellent", "good", "fair", "poor"]])
     X = X.assign(**dict(zip(["deductible", "health"], encode.fit_transform(X[["deductible", "health"]]).T, strict=True)))
-    model = HistGradientBoostingRegressor(loss="poisson", max_iter=150, learning_rate=0.05, random_state=SEED).fit(X, y)
+    model = XGBRegressor(objective="count:poisson", n_estimators=150, max_depth=4, learning_rate=0.05, n_jobs=1).fit(X, y)
     return lambda rows: model.predict(
         rows.assign(**dict(zip(["deductible", "health"], encode.transform(rows[["deductible", "health"]]).T, strict=True)))
     )

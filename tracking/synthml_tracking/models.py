@@ -188,7 +188,8 @@ def _function_model(function: Any) -> Any:
     class FunctionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         """A function of a feature table, as an MLflow model; defined here, so that it is saved whole."""
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        # MLflow takes annotations here for a schema, and warns that these are none
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
             return function(model_input)
 
     return FunctionModel()
