@@ -23,7 +23,7 @@ from synthml.errors import InputError, TrackingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["address", "load_mlflow", "logged_model_id", "patience", "quiet", "tracking_uri_of", "without_autolog"]
+__all__ = ["address", "environment", "load_mlflow", "logged_model_id", "patience", "quiet", "tracking_uri_of", "without_autolog"]
 
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _PATIENCE = {
@@ -80,7 +80,7 @@ def address(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """Set variables that the user has not set, and take them away again."""
     mine = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(mine)
@@ -97,7 +97,7 @@ def patience(what: str, *, spool: Path | None = None) -> Iterator[None]:
     load_mlflow()
     place = None if spool is None else str(spool)
     try:
-        with _environment(_PATIENCE), quiet("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+        with environment(_PATIENCE), quiet("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
             yield
     except (InputError, TrackingError):
         raise

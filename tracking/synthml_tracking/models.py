@@ -9,7 +9,8 @@ default. Any other estimator is a cloudpickle, which is a program that loading r
 model. Neither is a trust boundary: MLflow reads the list of trusted types from the model itself. That boundary is the digest.
 
 The serving function gives probabilities, not labels: the threshold that the evidence is about stands in the metadata, and a
-`predict` that cuts at one half would be another classifier than the one that was measured.
+`predict` that cuts at one half would be another classifier than the one that was measured. It takes numbers as floats, as the
+study has them, whole ones too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
-from synthml_tracking.client import load_mlflow, quiet
+from synthml_tracking.client import environment, load_mlflow, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +45,8 @@ _QUIET = (
     "mlflow.types.type_hints",
     "mlflow.utils.environment",
 )
+# MLflow would copy the lock file and pyproject.toml of whatever project the working folder belongs to
+_NO_PROJECT_FILES = {"MLFLOW_UV_AUTO_DETECT": "false", "MLFLOW_LOG_UV_FILES": "false"}
 _OWNERS = {"sklearn": "scikit-learn"}
 _COMPARED = 200
 
@@ -80,7 +83,7 @@ def save_predictor(
         "metadata": {"synthml": dict(metadata)},
     }
     try:
-        with quiet(*_QUIET), _by_value():
+        with quiet(*_QUIET), environment(_NO_PROJECT_FILES), _by_value():
             if not hasattr(predictor, "predict"):
                 model = _function_model(predictor)
                 mlflow.pyfunc.save_model(python_model=model, pip_requirements=_pinned(needs | {"cloudpickle"}), **common)
@@ -183,16 +186,18 @@ def _pinned(names: set[str]) -> list[str]:
 
 
 def _function_model(function: Any) -> Any:
+    """A function of a feature table, as an MLflow model."""
+    import pandas as pd
+
     mlflow = load_mlflow()
 
-    class FunctionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-        """A function of a feature table, as an MLflow model; defined here, so that it is saved whole."""
+    def predict(self: Any, context: Any, model_input: Any, params: Any = None) -> Any:
+        return function(model_input)
 
-        # MLflow takes annotations here for a schema, and warns that these are none
-        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-            return function(model_input)
-
-    return FunctionModel()
+    # MLflow takes hints for a schema, warns when there is none, and reads the hint itself, not its text;
+    # made here, so that the class is saved whole and loads without synthml
+    predict.__annotations__ = {"model_input": pd.DataFrame}
+    return type("FunctionModel", (mlflow.pyfunc.PythonModel,), {"predict": predict})()
 
 
 def _signature(X: pd.DataFrame, shape: tuple[int, ...]) -> Any:
