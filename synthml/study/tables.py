@@ -109,7 +109,7 @@ def normalise(column: pa.ChunkedArray, kind: Kind, where: str) -> tuple[Array, P
 
 def _nothing(rows: int, kind: Kind) -> Array:
     if kind == "datetime":
-        return np.full(rows, np.datetime64("NaT"), dtype="datetime64[us]")
+        return np.full(rows, np.datetime64("NaT", "us"), dtype="datetime64[us]")
     return np.full(rows, np.nan, dtype=object if kind == "categorical" else np.float64)
 
 
@@ -163,7 +163,7 @@ def _datetimes(column: pa.ChunkedArray, natural: str | None, where: str) -> tupl
         stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
         wrong = (stamps.isna() & texts.notna()).to_numpy()
         found = stamps.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-        return _blank(found, wrong, where, "not ISO 8601 dates, as the study has it", np.datetime64("NaT"))
+        return _blank(found, wrong, where, "not ISO 8601 dates, as the study has it", np.datetime64("NaT", "us"))
     if natural != "datetime":
         return _nothing(len(column), "datetime"), Problem(
             where, f"holds {len(column)} values stored as {natural} where the study has dates", "Store dates, or change its kind."
