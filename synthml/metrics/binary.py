@@ -26,6 +26,7 @@ __all__ = [
 CLIP = 1e-6
 BINS = 10
 _STEPS = 50
+_NEAR = 1e-8  # steps of Newton's method square: below it the coefficients stand
 
 
 def _both_classes(truth: NDArray[np.generic]) -> None:
@@ -36,27 +37,23 @@ def _both_classes(truth: NDArray[np.generic]) -> None:
 
 def auroc(outcome: Outcome) -> Linearised:
     """Probability that a random event scores above a random non-event, ties counting one half."""
-    return auroc_of(outcome.truth == 1, outcome.score)
+    return auroc_of(outcome.truth == 1, *outcome.ranking)
 
 
-def auroc_of(event: NDArray[np.bool_], score: NDArray[np.float64]) -> Linearised:
-    """AUROC of scores for a class against the rest, by midranks in O(n log n)."""
+def auroc_of(event: NDArray[np.bool_], rank: NDArray[np.intp], distinct: int) -> Linearised:
+    """AUROC for a class against the rest, from the rank of each row's score among the distinct scores."""
     _both_classes(event)
     m, n = int(event.sum()), int((~event).sum())
-    placement = np.empty(event.shape[0])
-    ordered_neg, ordered_pos = np.sort(score[~event]), np.sort(score[event])
-    placement[event] = _share_below(ordered_neg, score[event])
-    placement[~event] = 1 - _share_below(ordered_pos, score[~event])
+    events_at = np.bincount(rank[event], minlength=distinct)
+    others_at = np.bincount(rank, minlength=distinct) - events_at
+    placement = np.where(event, _share_below(others_at)[rank], (1 - _share_below(events_at))[rank])
     value = float(placement[event].mean())
-    influence = np.where(event, (placement - value) / m, (placement - value) / n)
-    return Linearised(value, influence)
+    return Linearised(value, (placement - value) / np.where(event, m, n))
 
 
-def _share_below(ordered: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k,) share of `ordered` below each value, ties counting one half."""
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return np.asarray((below + upto) / (2 * ordered.shape[0]))
+def _share_below(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(k,) share of the counted rows below each rank, ties counting one half."""
+    return np.asarray((np.cumsum(counts) - counts / 2) / counts.sum())
 
 
 def average_precision(outcome: Outcome) -> Linearised:
@@ -64,8 +61,7 @@ def average_precision(outcome: Outcome) -> Linearised:
     event = outcome.truth == 1
     _both_classes(event)
     n = event.shape[0]
-    distinct, position = np.unique(outcome.score, return_inverse=True)
-    k = distinct.shape[0]
+    position, k = outcome.ranking
     events_at = np.bincount(position, weights=event, minlength=k)
     rows_at = np.bincount(position, minlength=k)
     called_events, called = np.cumsum(events_at[::-1])[::-1], np.cumsum(rows_at[::-1])[::-1]
@@ -158,9 +154,9 @@ def calibration_slope(outcome: Outcome) -> Linearised:
     x = _logit(outcome.score)
     if np.ptp(x) < 1e-9:
         raise Undefined("the scores are all the same")
-    design = np.column_stack([np.ones_like(x), x])
-    beta = _logistic(design, y, np.zeros_like(x), np.array([0.0, 1.0]))
-    return Linearised(float(beta[1]), _logistic_influence(design, y, design @ beta)[:, 1])
+    design = np.stack([np.ones_like(x), x])
+    beta, influence = _logistic(design, y, np.zeros_like(x), np.array([0.0, 1.0]))
+    return Linearised(float(beta[1]), influence[1])
 
 
 def calibration_intercept(outcome: Outcome) -> Linearised:
@@ -168,51 +164,53 @@ def calibration_intercept(outcome: Outcome) -> Linearised:
     y = (outcome.truth == 1).astype(np.float64)
     _both_classes(y)
     x = _logit(outcome.score)
-    design = np.ones((x.shape[0], 1))
-    beta = _logistic(design, y, x, np.zeros(1))
-    return Linearised(float(beta[0]), _logistic_influence(design, y, design @ beta + x)[:, 0])
+    beta, influence = _logistic(np.ones((1, x.shape[0])), y, x, np.zeros(1))
+    return Linearised(float(beta[0]), influence[0])
 
 
 def _logistic(
     design: NDArray[np.float64], y: NDArray[np.float64], offset: NDArray[np.float64], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Coefficients of a logistic regression by Newton's method with halved steps."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logistic regression by Newton's method with halved steps: (k,) coefficients and the (k, n) influence of each row on them.
+
+    design (k, n); offset (n,): added to the linear predictor. An influence is the row's score times the inverse information.
+    """
     beta = start
-    loss = _deviance(design @ beta + offset, y)
+    p, loss = _fitted(beta, design, y, offset)
     for _ in range(_STEPS):
-        p = _expit(design @ beta + offset)
-        gradient = design.T @ (y - p)
-        information = (design * (p * (1 - p))[:, None]).T @ design
+        gradient = _weighted_sums(design, y - p)
+        information = np.stack([_weighted_sums(design, p * (1 - p) * column) for column in design])
         try:
             step = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError as error:
             raise Undefined("the recalibration cannot be fitted") from error
+        if np.abs(step).max() < _NEAR:
+            # this last step is too small to change the information
+            return beta + step, np.linalg.solve(information, design * (y - p))
         for _ in range(_STEPS):
-            new = _deviance(design @ (beta + step) + offset, y)
-            if new <= loss + 1e-12:
+            p, new = _fitted(beta + step, design, y, offset)
+            if new <= loss + 1e-12 * y.shape[0]:
                 break
             step = step / 2
         beta, loss = beta + step, new
         if np.abs(beta).max() > 1e3:
             break
-        if np.abs(step).max() < 1e-10:
-            return np.asarray(beta)
     raise Undefined("the scores separate the classes completely: the recalibration has no finite slope")
 
 
-def _deviance(eta: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return float((np.logaddexp(0, eta) - y * eta).sum())
+def _weighted_sums(design: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    # not a BLAS product, whose threads cost more than so few columns are worth
+    return np.asarray(np.einsum("kn,n->k", design, weights))
 
 
-def _expit(eta: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(0.5 * (1 + np.tanh(eta / 2)))
-
-
-def _logistic_influence(design: NDArray[np.float64], y: NDArray[np.float64], eta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, k) influence of each row on the coefficients: score contributions times the inverse information."""
-    p = _expit(eta)
-    information = (design * (p * (1 - p))[:, None]).T @ design
-    return np.asarray((design * (y - p)[:, None]) @ np.linalg.inv(information))
+def _fitted(
+    beta: NDArray[np.float64], design: NDArray[np.float64], y: NDArray[np.float64], offset: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Probabilities and the negative log likelihood."""
+    eta = np.einsum("k,kn->n", beta, design) + offset
+    small = np.exp(-np.abs(eta))
+    p = np.where(eta >= 0, 1.0, small) / (1 + small)
+    return p, float((np.maximum(eta, 0) + np.log1p(small) - y * eta).sum())
 
 
 def ece_bins(score: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from synthml.estimate.linear import Linearised
 from synthml.metrics.binary import CLIP, auroc_of
+from synthml.metrics.outcome import ranking_of
 from synthml.metrics.undefined import Undefined
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def macro_auroc(outcome: Outcome) -> Linearised:
     classes = outcome.score.shape[1]
     if len(np.unique(outcome.truth)) < classes:
         raise Undefined("a class has no row here")
-    parts = [auroc_of(outcome.truth == k, outcome.score[:, k]) for k in range(classes)]
+    parts = [auroc_of(outcome.truth == k, *ranking_of(outcome.score[:, k])) for k in range(classes)]
     value = float(np.mean([part.value for part in parts]))
     return Linearised(value, np.mean([part.influence for part in parts], axis=0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Outcome", "Task"]
+__all__ = ["Outcome", "Task", "ranking_of"]
 
 Task = Literal["binary", "multiclass", "regression"]
 
@@ -36,7 +37,12 @@ class Outcome:
         """Rows."""
         return int(self.truth.shape[0])
 
-    @property
+    @cached_property
+    def ranking(self) -> tuple[NDArray[np.intp], int]:
+        """Binary: `ranking_of` the scores."""
+        return ranking_of(self.score)
+
+    @cached_property
     def decision(self) -> NDArray[np.int64]:
         """(n,) the class that is called: by the threshold when binary, by the largest probability when multiclass."""
         if self.task == "binary":
@@ -49,3 +55,9 @@ class Outcome:
         """The same for some rows: a boolean mask or positions."""
         clusters = None if self.clusters is None else self.clusters[rows]
         return replace(self, truth=self.truth[rows], score=self.score[rows], clusters=clusters)
+
+
+def ranking_of(score: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+    """(n,) rank of each row's score among the distinct scores, 0 the lowest, and how many distinct ones there are."""
+    distinct, rank = np.unique(score, return_inverse=True)
+    return rank, int(distinct.size)
