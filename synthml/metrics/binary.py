@@ -186,7 +186,7 @@ def _logistic(
             raise Undefined("the recalibration cannot be fitted") from error
         if np.abs(step).max() < _NEAR:
             # this last step is too small to change the information
-            return beta + step, np.linalg.solve(information, design * (y - p))
+            return np.asarray(beta + step), np.asarray(np.linalg.solve(information, design * (y - p)))
         for _ in range(_STEPS):
             p, new = _fitted(beta + step, design, y, offset)
             if new <= loss + 1e-12 * y.shape[0]:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from synthml.estimate.linear import Linearised
 
-__all__ = ["Better", "Metric", "Rows", "Scale"]
+__all__ = ["Better", "Metric", "Rows", "Scale", "Transform"]
 
 Better = Literal["higher", "lower", "target", "none"]
 Scale = Literal["proportion", "unit", "positive", "real"]
+Transform = Literal["plain", "log", "logit", "precision", "shortfall"]
 Rows = Callable[[Outcome], "NDArray[np.bool_]"]
 
 
@@ -26,8 +27,11 @@ Rows = Callable[[Outcome], "NDArray[np.bool_]"]
 class Metric:
     """A metric and how to read it.
 
-    better: which direction is better; `target` means nearer to `target`. scale: proportion of rows (Wilson), unit interval (logit
-    scale), positive (log scale), or real. linearise: value and influences; raises Undefined.
+    better: which direction is better; `target` means nearer to `target`. scale: proportion of rows, unit interval, positive, or
+    real. by_task: task -> function from an outcome to value and influences, which raises Undefined. among: the rows that a
+    proportion is of, None for all. transform: where the interval of a figure that is no proportion is symmetrical: as it is, in
+    its logarithm, its logit, one over its square, or the logarithm of what it lacks to 1. largest: the most that one row can add
+    to a mean over rows, None when there is no such bound. rarer_class: the rows of the rarer class carry the figure.
     """
 
     name: str
@@ -37,6 +41,9 @@ class Metric:
     by_task: Mapping[Task, Callable[[Outcome], Linearised]]
     target: float | None = None
     among: Rows | None = None
+    transform: Transform = "plain"
+    largest: float | None = None
+    rarer_class: bool = False
 
     def linearise(self, outcome: Outcome) -> Linearised:
         """Value and influence of every row. Raises Undefined when the metric does not exist on these rows."""

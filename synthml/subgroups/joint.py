@@ -19,6 +19,7 @@ from scipy import sparse
 from scipy.special import ndtr, stdtrit
 
 from synthml.estimate.linear import covariance
+from synthml.estimate.linear import spread as spread_of
 from synthml.estimate.proportions import effective_size
 from synthml.metrics import METRICS
 from synthml.metrics.intervals import interval
@@ -40,18 +41,19 @@ _RARER_CLASS = ("auroc", "average_precision", "calibration_slope")
 
 @dataclass(frozen=True)
 class _Figure:
-    """One group's figure on its own. n, units: rows and independent units that it rests on."""
+    """One group's figure on its own. n, units: rows and independent units that it rests on; df: of its variance."""
 
     metric: Metric
     value: float
     variance: float
     n: int
     units: int
+    df: float = math.inf
 
     def bounds(self, z: float) -> tuple[float, float]:
-        """At a normal quantile z, which few units widen to Student's."""
+        """At a normal quantile z, which few units, or a few that carry most, widen to Student's."""
         if self.metric.scale != "proportion":
-            z = float(stdtrit(max(self.units - 1, 1), ndtr(z)))
+            z = float(stdtrit(max(min(self.df, self.units - 1), 1), ndtr(z)))
         low, high, _ = interval(self.metric, self.value, self.variance, self.n, self.units, 0.95, z=z)
         return min(low, self.value), max(high, self.value)
 
@@ -106,7 +108,7 @@ def smooth(
     """Any metric of every group from its influences; draws are normal."""
     spread = _covariance(pieces, found)
     figures = [
-        _Figure(metric, one.value, float(variance), piece.n, _units(metric, piece))
+        _Figure(metric, one.value, float(variance), piece.n, _units(metric, piece), spread_of(one.influence, piece.clusters).df)
         for one, variance, piece in zip(found, np.diag(spread), pieces, strict=True)
     ]
     values, vectors = np.linalg.eigh(spread)

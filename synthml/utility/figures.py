@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from synthml.estimate import CONFIDENCE, Estimate
 from synthml.figures import ALL
-from synthml.metrics import estimate, loss, metrics_for
+from synthml.metrics import metrics_for
+from synthml.metrics.intervals import estimate_of, loss_of, measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +23,18 @@ def figures(outcomes: Mapping[str, Outcome], of: str = ALL, *, confidence: float
     outcomes: protocol -> outcome; tstr and trtr on the same rows in the same order.
     """
     found: dict[str, Estimate] = {}
-    for protocol, outcome in outcomes.items():
-        for metric in metrics_for(outcome.task):
-            found[f"utility.{metric.name}.{protocol}/{of}"] = estimate(metric, outcome, confidence=confidence)
-    if {"tstr", "trtr"} <= set(outcomes):
-        for metric in metrics_for(outcomes["tstr"].task):
-            lost = loss(metric, outcomes["tstr"], outcomes["trtr"], confidence=confidence)
+    seen = {
+        protocol: {metric.name: measured(metric, outcome) for metric in metrics_for(outcome.task)}
+        for protocol, outcome in outcomes.items()
+    }
+    for protocol, metrics in seen.items():
+        for name, what in metrics.items():
+            found[f"utility.{name}.{protocol}/{of}"] = estimate_of(what, confidence=confidence)
+    if {"tstr", "trtr"} <= set(seen):
+        for name, what in seen["tstr"].items():
+            lost = loss_of(what, seen["trtr"][name], confidence=confidence)
             if lost is not None:
-                found[f"utility.{metric.name}.loss/{of}"] = lost
+                found[f"utility.{name}.loss/{of}"] = lost
     threshold = outcomes["tstr"].threshold if "tstr" in outcomes else None
     if threshold is not None and of == ALL:
         found["utility.threshold.tstr/all"] = Estimate(threshold, method="chosen on training rows")
