@@ -38,6 +38,7 @@ LEAST = 50  # events, and non-events: below that the noise of ten bins is not no
 _DRAWS = 2000
 _STEPS = 14
 _EDGE = 1e-3
+_LEAST_ERROR = 0.7  # rows: a bin without events is not as certain as it looks, half an event may stand for it
 _SHRINKABLE = 5  # bins: two of them are spent on slope and intercept, two on the shrinking
 
 
@@ -181,10 +182,10 @@ def _shape(bins: _Bins, noise: NDArray[np.float64]) -> NDArray[np.float64]:
     found = bins.deviation
     k = found.size
     errors = noise.std(axis=0)
-    if k >= _SHRINKABLE and errors.max() > 0:
+    if k >= _SHRINKABLE:
         p = np.clip(bins.predicted, _EDGE, 1 - _EDGE)
         logit = np.log(p / (1 - p))
-        weight = 1 / np.maximum(errors, errors.max() * _EDGE)
+        weight = 1 / np.maximum(errors, _LEAST_ERROR / bins.codes.size)
         slopes = np.column_stack([p * (1 - p), p * (1 - p) * (logit - logit.mean())]) * bins.share[:, None]
         fitted = slopes @ np.linalg.lstsq(slopes * weight[:, None], found * weight, rcond=None)[0]
         rest = float((((found - fitted) * weight) ** 2).sum())
