@@ -27,6 +27,7 @@ CLIP = 1e-6
 BINS = 10
 _STEPS = 50
 _NEAR = 1e-8  # steps of Newton's method square: below it the coefficients stand
+_LEAP = 5.0  # furthest that a step may move a logit
 
 
 def _both_classes(truth: NDArray[np.generic]) -> None:
@@ -154,6 +155,9 @@ def calibration_slope(outcome: Outcome) -> Linearised:
     x = _logit(outcome.score)
     if np.ptp(x) < 1e-9:
         raise Undefined("the scores are all the same")
+    events, others = x[y == 1], x[y == 0]
+    if events.min() >= others.max() or others.min() >= events.max():
+        raise Undefined("the scores separate the classes completely: the recalibration has no finite slope")
     design = np.stack([np.ones_like(x), x])
     beta, influence = _logistic(design, y, np.zeros_like(x), np.array([0.0, 1.0]))
     return Linearised(float(beta[1]), influence[1])
@@ -187,15 +191,15 @@ def _logistic(
         if np.abs(step).max() < _NEAR:
             # this last step is too small to change the information
             return np.asarray(beta + step), np.asarray(np.linalg.solve(information, design * (y - p)))
+        # a leap to where every probability rounds to 0 or 1 would leave no information to come back by
+        step = step * min(1.0, _LEAP / np.abs(np.einsum("k,kn->n", step, design)).max())
         for _ in range(_STEPS):
             p, new = _fitted(beta + step, design, y, offset)
             if new <= loss + 1e-12 * y.shape[0]:
                 break
             step = step / 2
         beta, loss = beta + step, new
-        if np.abs(beta).max() > 1e3:
-            break
-    raise Undefined("the scores separate the classes completely: the recalibration has no finite slope")
+    raise Undefined("the recalibration cannot be fitted")
 
 
 def _weighted_sums(design: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -254,3 +254,22 @@ def test_a_loss_is_refused_on_different_rows():
     one = binary()
     with pytest.raises(InputError, match="same rows"):
         loss(METRICS["brier"], one, Outcome("binary", one.truth[::-1].copy(), one.score, one.threshold))
+
+
+def test_scores_that_separate_the_classes_have_no_slope_of_calibration():
+    """Also where both classes meet in one tied score; one row on the other side is enough for a finite slope."""
+    for score in ([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0.1, 0.2, 0.5, 0.5, 0.8, 0.9], [0.9, 0.8, 0.7, 0.3, 0.2, 0.1]):
+        figure = estimate(METRICS["calibration_slope"], Outcome("binary", np.repeat([0, 1], 3), np.array(score), 0.5))
+        assert "separate the classes" in figure.reason
+    crossed = Outcome("binary", np.array([0, 0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.6, 0.5, 0.8, 0.9]), 0.5)
+    assert estimate(METRICS["calibration_slope"], crossed).value > 1
+
+
+def test_an_intercept_is_found_however_far_the_scores_are_off():
+    """At the intercept the expected events are the observed ones, even where most rows were given 0 and are events."""
+    truth = np.array([1] * 9 + [0])
+    score = np.array([0.0] * 8 + [0.04, 1.0])
+    shift = METRICS["calibration_intercept"].linearise(Outcome("binary", truth, score, 0.5)).value
+    clipped = np.clip(score, 1e-6, 1 - 1e-6)
+    expected = 1 / (1 + (1 - clipped) / clipped * math.exp(-shift))
+    assert expected.sum() == pytest.approx(9)
