@@ -220,8 +220,8 @@ def main() -> None:
         "",
         f"{asked.repetitions:,} repetitions a cell, {len(cells)} cells, {seconds / 60:.0f} minutes on 2 cores.",
         f"A true 95% shows as 0.95 ± {error:.3f}. A cell says which share of the intervals held the truth (which share lay",
-        "above, below it), and in square brackets, where below 1, for which share of the samples there was an interval. Bold: below",
-        f"{FLOOR}. TSTR, TRTR: the synthetic-trained and the real-trained model; loss: the paired difference.",
+        "above, below it), and in square brackets, where below 1, for which share of the samples there was an interval. Bold:",
+        f"below {FLOOR}. TSTR, TRTR: the synthetic-trained and the real-trained model; loss: the paired difference.",
         "",
         f"{sum(covered >= FLOOR for covered, _ in cells)} of {len(cells)} cells reach {FLOOR}; median "
         f"{np.median([covered for covered, _ in cells]):.3f}; above 0.975: {sum(covered > 0.975 for covered, _ in cells)}."
