@@ -65,3 +65,51 @@ def test_net_benefit_by_hand():
     assert rows["tstr", 0.2] == pytest.approx(20 / 100 - 10 / 100 * 0.25)
     assert rows["treat all", 0.5] == pytest.approx(0.3 - 0.7)
     assert rows["treat none", 0.5] == 0
+
+
+def test_a_calibration_bin_in_which_all_are_alike_rests_on_a_hundred_rows():
+    """Eighty low-risk rows without an event would tell the outcome of each of them: they join the next bin."""
+    truth = np.repeat([0, 0, 1], [80, 60, 60])
+    score = np.concatenate([np.full(80, 0.05), np.full(60, 0.3), np.full(60, 0.8)])
+    truth[100:130] = 1
+    truth[150:160] = 0
+    rows = curves({"tstr": Outcome("binary", truth, score)})["calibration"]
+    assert [row["n"] for row in rows] == [140, 60]
+    assert rows[0]["observed"] == pytest.approx(truth[:140].mean())
+    assert rows[0]["predicted"] == pytest.approx(score[:140].mean())
+
+
+def test_bins_hold_every_row():
+    """However the scores are tied, no row falls out of the calibration curve."""
+    for digits in (1, 2, 3):
+        measured = outcome(777)
+        tied = Outcome("binary", measured.truth, measured.score.round(digits))
+        assert sum(row["n"] for row in curves({"tstr": tied})["calibration"]) == 777
+
+
+def test_from_one_net_benefit_to_the_next_no_row_changes_sides_or_ten_do():
+    """Otherwise two points would tell one patient's outcome."""
+    measured = outcome(150)
+    shown = [row["threshold"] for row in curves({"tstr": measured})["net_benefit"] if row["strategy"] == "tstr"]
+    called = [int((measured.score >= threshold).sum()) for threshold in shown]
+    assert len(shown) >= 4
+    for count in (*called, *np.abs(np.diff(called)), *(150 - np.array(called))):
+        assert count == 0 or count >= 10
+
+
+def test_a_regression_has_a_calibration_curve_only():
+    """Mean observed against mean predicted, lowest predictions first, with an interval that holds the mean."""
+    rng = np.random.default_rng(1)
+    truth = rng.normal(50, 10, 400)
+    tables = curves({"tstr": Outcome("regression", truth, truth + rng.normal(0, 5, 400))})
+    assert set(tables) == {"calibration"}
+    rows = tables["calibration"]
+    assert len(rows) == 10
+    assert [row["predicted"] for row in rows] == sorted(row["predicted"] for row in rows)
+    assert all(row["low"] < row["observed"] < row["high"] for row in rows)
+
+
+def test_several_classes_have_no_curve():
+    """One curve a class would be too much to read, and would multiply what is told."""
+    rng = np.random.default_rng(2)
+    assert curves({"tstr": Outcome("multiclass", rng.integers(0, 3, 300), rng.dirichlet([1, 1, 1], 300))}) == {}
