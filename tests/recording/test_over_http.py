@@ -230,6 +230,28 @@ def test_a_registration_that_fails_has_its_own_spool(server: Server) -> None:
     assert len(mlflow.MlflowClient(server.uri).search_model_versions("name = 'later'")) == 1
 
 
+def test_an_evaluation_that_is_cut_off_is_resumed(server: Server) -> None:
+    """What an evaluator measured waits in a spool as well; resumed, the version is told of it, once."""
+    with tracking.start_run(study(), experiment="cut", tracking_uri=server.uri, settings=QUICK) as run:
+        run.fit(estimator())
+    version = run.register("evaluated")
+    with line_to(server) as line:
+
+        def observe(seen: str) -> None:
+            if seen == "before marks":
+                line.cut()
+
+        with pytest.raises(TrackingError) as caught:
+            tracking.evaluate(run.model_uri, study(), tracking_uri=line.uri, settings=QUICK, observer=observe)
+        line.mend()
+        recorded = tracking.resume(str(caught.value.spool))
+    client = mlflow.MlflowClient(server.uri)
+    tags = client.get_model_version("evaluated", version.version).tags
+    assert sorted(value for key, value in tags.items() if key.startswith("synthml.ev.")) == ["engineer", "evaluator"]
+    assert client.get_run(recorded.run_id).info.status == "FINISHED"
+    assert len(client.list_artifacts(run.run_id, "synthml/evidence")) == 2
+
+
 def test_the_patience_is_ours_alone(server: Server) -> None:
     """No setting of MLflow's HTTP client is left behind, and one that the user has set is not touched."""
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "77"
