@@ -9,6 +9,8 @@ import pytest
 from recording.small_study import QUICK, estimator, study, tables
 
 import synthml_tracking as tracking
+from synthml.errors import InputError
+from synthml_tracking.client import load_mlflow
 from synthml_tracking.scan import contents
 
 if TYPE_CHECKING:
@@ -66,6 +68,32 @@ def test_a_planted_canary_is_found_nowhere(store: str, tmp_path: Path, boosted: 
     files = everything(tmp_path)
     assert {"MLmodel 0", "report.html 0", "mlflow.db 0"} <= {name.rpartition("/")[2] for name in files}
     assert any(b"usual" in raw for raw in files.values())  # a frequent label is there: the search does find
+    for canary, encoded in forms().items():
+        where = [name for name, raw in files.items() if any(form in raw for form in encoded)]
+        assert not where, f"{canary} stands in {where}"
+
+
+def test_a_refused_model_leaves_nothing_behind(store: str, tmp_path: Path) -> None:
+    """In strict mode a parameter that holds a rare label, or a file that does, is not logged in any form; the run has failed."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    given = study(planted())
+    labels = ["sex", "ward", "note"]
+    imputed = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value=LABELS["source"]), OneHotEncoder(handle_unknown="ignore")
+    )
+    for encoder in (imputed, OneHotEncoder(handle_unknown="ignore")):
+        model = make_pipeline(make_column_transformer((encoder, labels), ("passthrough", ["age", "lactate"])), estimator())
+        with (
+            pytest.raises(InputError, match="point at few people"),
+            tracking.start_run(given, settings=QUICK, strict=True) as run,
+        ):
+            run.fit(model)
+        assert load_mlflow().MlflowClient(store).get_run(run.run_id).info.status == "FAILED"
+    files = everything(tmp_path)
     for canary, encoded in forms().items():
         where = [name for name, raw in files.items() if any(form in raw for form in encoded)]
         assert not where, f"{canary} stands in {where}"

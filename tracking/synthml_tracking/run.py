@@ -19,6 +19,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError, TrackingError
@@ -30,12 +31,12 @@ from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import Observer, Recorded, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Policy, Verdict
-    from synthml_tracking.scan import Finding, Needles
+    from synthml_tracking.scan import Finding
 
 __all__ = ["Run", "start_run"]
 
@@ -162,6 +163,7 @@ class Run:
     _estimator: Any = field(default=None, init=False)
     _spool: Spool | None = field(default=None, init=False)
     _cut_off: bool = field(default=False, init=False)
+    _refused: bool = field(default=False, init=False)
 
     @property
     def dossier(self) -> Dossier:
@@ -200,13 +202,14 @@ class Run:
             raise InputError("the study has no synthetic table to train on")
         if model is None:
             raise InputError("no model to train: give an estimator, or name one in the study file")
+        findings = self._looked_at("the parameters", b"\n".join(item.value.encode() for item in items.params({}, model, 0)))
         self._estimator = model
         self._create_model()
         self._spool = Spool.begin()
         try:
             with without_autolog():
-                predictor, dossier, findings = self._measured(model, self._spool)
-            self._seal(self._spool, dossier, findings)
+                predictor, dossier, more = self._measured(model, self._spool)
+            self._seal(self._spool, dossier, [*findings, *more])
         except BaseException:
             self._spool.remove()
             self._spool = None
@@ -247,7 +250,7 @@ class Run:
         from synthml.digest import folder_digest
         from synthml.utility.protocols import fit
         from synthml_tracking.models import Place, save_predictor
-        from synthml_tracking.scan import files_of, scan
+        from synthml_tracking.scan import Needles, files_of, scan
 
         study, settings = self.study, self.settings
         self.progress("training on the synthetic rows")
@@ -262,7 +265,7 @@ class Run:
             metadata=self._metadata(fitted.threshold),
             place=Place(str(self._model_id), self.run_id, str(self._location)),
         )
-        findings = scan(files_of(spool.model), self._needles())
+        findings = scan(files_of(spool.model), Needles(self._telling))
         self._refuse(findings)
         dossier = measure(
             study,
@@ -291,14 +294,24 @@ class Run:
             "datasets": {role: facts["digest"] for role, facts in self.study.dataset_facts().items()},
         }
 
-    def _needles(self, *, numbers: bool = True) -> Needles:
-        from synthml_tracking.scan import Needles, telling_values
+    @cached_property
+    def _telling(self) -> Mapping[str, tuple[Any, ...]]:
+        from synthml_tracking.scan import telling_values
 
-        return Needles(telling_values(self.study, self.settings.rare_below), numbers=numbers)
+        return telling_values(self.study, self.settings.rare_below)
+
+    def _looked_at(self, name: str, text: bytes) -> list[Finding]:
+        """Telling labels in a text. Its numbers are aggregates and settings, which may equal a value by chance."""
+        from synthml_tracking.scan import Needles, scan
+
+        findings = scan([(name, text)], Needles(self._telling, numbers=False))
+        self._refuse(findings)
+        return findings
 
     def _refuse(self, findings: list[Finding]) -> None:
         """In strict mode nothing that holds a rare value is logged; otherwise it is reported, before it is logged."""
         if findings and self.strict:
+            self._refused = True
             listed = "; ".join(map(str, findings))
             raise InputError(
                 f"what is to be logged would hold {listed}. Encode only frequent categories (OneHotEncoder(categories=[...]); "
@@ -311,16 +324,12 @@ class Run:
     def _seal(self, spool: Spool, dossier: Dossier, findings: list[Finding]) -> None:
         """Decide, draw up what is to be logged, and put all of it on disk."""
         from synthml import decide
-        from synthml_tracking.scan import contents, scan
 
         self.progress("deciding and writing the report")
         moment = now()
-        # numbers of the evidence are aggregates, which may equal a value by chance: only labels are looked for
-        labels = self._needles(numbers=False)
-        more = scan(contents("the evidence", dossier.to_json()), labels)
-        self._refuse(more)
-        self._dossier = dossier.noting(*(f"what is logged holds {finding}" for finding in (*findings, *more)))
-        self._dossier = self._dossier.stamped(created=iso(moment), producer=self.producer)
+        findings += self._looked_at("the evidence", dossier.to_json())
+        told = (f"what is logged holds {finding}" for finding in findings)
+        self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
         files = items.artifact_files(self._dossier, self._verdict)
         listed = items.recording(self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files))
@@ -380,8 +389,10 @@ class Run:
             error.add_note(f"Besides, {cause}")
 
     def _record_known(self, error: str | None, status: str) -> None:
-        """A run that measured nothing still shows its tables, its settings and how it ended."""
+        """A run that measured nothing still shows its tables, its settings and how it ended; a refused one only its end."""
         listed = tuple(items.known(self.study, self._estimator, seed=self.seed, error=error, status=status))
+        if self._refused:
+            listed = tuple(item for item in listed if isinstance(item, (items.TagItem, items.EndItem)))
         self._spool = Spool.begin()
         self._spool.seal(Plan(replace(self._target(), model_id=None), listed), {})
         self._record(end=True)
