@@ -8,7 +8,9 @@ was found, and the candidates that neither tail refuses are the interval: 0 is a
 A candidate needs a shape, how the error is spread over the bins. It is the shape found, shrunken towards a miscalibration of
 slope and intercept as far as the bins' noise asks for it (James & Stein 1961), and scaled. Noise is joint normal over the bins,
 for a loss over both models' bins, with the covariance found between rows or, with subjects, between subjects' totals. For a loss
-both models' errors move apart evenly from their medians.
+both models' errors move apart evenly from their medians. Of two models that err alike the difference is known so well that the
+biases matter more than the noise, and their shapes are not known that well: the interval of a loss reaches over both the inverted
+test and the plain linearised interval, as if the biases were the same.
 
 The value reported stays the plain ECE; `method` tells the value that such a figure would exceed half of the time.
 """
@@ -56,13 +58,13 @@ class CalibrationBounds:
 class _Bins:
     """One model's bins.
 
-    codes (n,); deviation (k,): share of the rows times the mean of outcome less probability; within (n,): what each row adds to
-    its bin's deviation, about the bin's mean; predicted (k,): mean probability; share (k,): of the rows.
+    codes (n,); residual (n,): outcome less probability, over the rows; deviation (k,): its sum over the bin's rows; predicted
+    (k,): mean probability; share (k,): of the rows.
     """
 
     codes: NDArray[np.int64]
+    residual: NDArray[np.float64]
     deviation: NDArray[np.float64]
-    within: NDArray[np.float64]
     predicted: NDArray[np.float64]
     share: NDArray[np.float64]
 
@@ -70,14 +72,19 @@ class _Bins:
     def value(self) -> float:
         return float(np.abs(self.deviation).sum())
 
+    @property
+    def influence(self) -> NDArray[np.float64]:
+        """(n,) what each row adds to the error, the bins' signs taken for certain."""
+        return np.asarray(np.sign(self.deviation)[self.codes] * self.residual - self.value / self.codes.size)
+
     @classmethod
     def of(cls, outcome: Outcome) -> _Bins:
         codes = ece_bins(outcome.score)
-        residual = (outcome.truth == 1) - outcome.score
+        residual = ((outcome.truth == 1) - outcome.score) / outcome.n
         rows = np.bincount(codes)
-        sums = np.bincount(codes, weights=residual)
-        within = (residual - (sums / rows)[codes]) / outcome.n
-        return cls(codes, sums / outcome.n, within, np.bincount(codes, weights=outcome.score) / rows, rows / outcome.n)
+        predicted = np.bincount(codes, weights=outcome.score) / rows
+        deviation = np.asarray(np.bincount(codes, weights=residual), dtype=np.float64)
+        return cls(codes, residual, deviation, predicted, rows / outcome.n)
 
 
 def ece_bounds(outcome: Outcome, confidence: float) -> CalibrationBounds:
@@ -121,7 +128,10 @@ def ece_loss_bounds(synthetic: Outcome, real: Outcome, confidence: float) -> Cal
     scale = max(bins.value for bins in pair)
     tail = (1 - confidence) / 2
     low, high = (middle + _crossing(as_low, share, -scale, scale, open_below=True) for share in (1 - tail, tail))
-    return CalibrationBounds(low, middle, high, min(shape.size for shape in shapes))
+    seen = spread(pair[0].influence - pair[1].influence, synthetic.clusters)
+    half = quantile(confidence, seen.df) * seen.error
+    bins = min(shape.size for shape in shapes)
+    return CalibrationBounds(min(low, difference - half), middle, max(high, difference + half), bins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,22 +168,23 @@ def _noise(models: list[_Bins], clusters: NDArray[np.int64] | None) -> NDArray[n
 
 
 def _products(one: _Bins, two: _Bins) -> NDArray[np.float64]:
-    """(bins of one, bins of two) sums of products over the rows in both bins."""
+    """(bins of one, bins of two) sums of products of what the rows add to both, about its mean."""
     rows, columns = one.deviation.size, two.deviation.size
-    sums = np.bincount(one.codes * columns + two.codes, weights=one.within * two.within, minlength=rows * columns)
-    return np.asarray(sums.reshape(rows, columns), dtype=np.float64)
+    sums = np.bincount(one.codes * columns + two.codes, weights=one.residual * two.residual, minlength=rows * columns)
+    return np.asarray(sums.reshape(rows, columns) - np.outer(one.deviation, two.deviation) / one.codes.size)
 
 
 def _totals(bins: _Bins, subject: NDArray[np.int64], codes: int) -> NDArray[np.float64]:
-    """(bins, codes of subjects) sums."""
+    """(bins, codes of subjects) sums of what a subject's rows add to a bin, about its mean over rows."""
     k = bins.deviation.size
-    sums = np.bincount(bins.codes * codes + subject, weights=bins.within, minlength=k * codes)
-    return np.asarray(sums.reshape(k, codes), dtype=np.float64)
+    sums = np.bincount(bins.codes * codes + subject, weights=bins.residual, minlength=k * codes).reshape(k, codes)
+    rows = np.bincount(subject, minlength=codes) / bins.codes.size
+    return np.asarray(sums - np.outer(bins.deviation, rows))
 
 
 def _widening(models: list[_Bins], outcome: Outcome, confidence: float) -> float:
     """Student's quantile over the normal one, for the fewest degrees of freedom among the models' errors."""
-    df = min(spread(np.sign(bins.deviation)[bins.codes] * bins.within, outcome.clusters).df for bins in models)
+    df = min(spread(bins.influence, outcome.clusters).df for bins in models)
     return quantile(confidence, df) / quantile(confidence)
 
 
