@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from synthml.errors import InputError
 
-__all__ = ["MeasureSettings", "ThresholdRule"]
+__all__ = ["DisclosureSettings", "MeasureSettings", "ThresholdRule"]
 
 ThresholdRule = str | float | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DisclosureSettings:
+    """Settings of the attacks.
+
+    predicates: how many predicates singling out tries of each number of attributes. targets: rows of each real table that are
+    attacked where attacking all would be slow; None is all. tolerance: a guessed number counts as right within this share of
+    the larger of its size and the column's scale. near: a row is a near copy within this distance. split_halves: random
+    halves of the source that say what two samples of one population look like to each other. planted: shares of source rows
+    that an attack must find when planted, before its quiet counts. shadow_models: generators trained for the membership attack
+    on the most exposed records, when a generator is given; 0 for none.
+    """
+
+    predicates: int = 2000
+    targets: int | None = None
+    tolerance: float = 0.05
+    near: float = 0.02
+    split_halves: int = 100
+    planted: tuple[float, ...] = (0.05, 0.01)
+    shadow_models: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "planted", tuple(float(share) for share in self.planted))
+        for name, least in (("predicates", 100), ("split_halves", 20), ("shadow_models", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"disclosure.{name} must be at least {least}, got {getattr(self, name)}")
+        if self.targets is not None and self.targets < 100:
+            raise InputError(f"disclosure.targets must be at least 100, got {self.targets}; leave it out to attack every row")
+        for name in ("tolerance", "near"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"disclosure.{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if not self.planted or not all(0 < share <= 0.5 for share in self.planted):
+            raise InputError("disclosure.planted holds shares above 0 and up to 0.5, such as [0.05, 0.01]")
 
 
 @dataclass(frozen=True)
@@ -21,7 +55,7 @@ class MeasureSettings:
     {"sensitivity": 0.9}. margin: the loss that still counts as "as good as trained on real rows". replicates: draws of every
     bootstrap. folds: cross-fitting folds in which the threshold is chosen. rare_below: a category with fewer training rows is not
     learned, so that it stands in no model file. importance_rows, importance_repeats: size of the permutation importances.
-    learners: whether further learners are trained to see if their order holds.
+    learners: whether further learners are trained to see if their order holds. disclosure: settings of the attacks.
     """
 
     threshold: ThresholdRule = "youden"
@@ -33,8 +67,11 @@ class MeasureSettings:
     importance_rows: int = 5000
     importance_repeats: int = 3
     learners: bool = True
+    disclosure: DisclosureSettings = field(default_factory=DisclosureSettings)
 
     def __post_init__(self) -> None:
+        if isinstance(self.disclosure, Mapping):
+            object.__setattr__(self, "disclosure", _disclosure(self.disclosure))
         if not 0.5 < self.confidence < 1:
             raise InputError(f"confidence must lie between 0.5 and 1, got {self.confidence}")
         for name, least in (
@@ -65,4 +102,13 @@ class MeasureSettings:
         data = asdict(self)
         if isinstance(self.threshold, Mapping):
             data["threshold"] = dict(self.threshold)
+        data["disclosure"]["planted"] = list(self.disclosure.planted)
         return data
+
+
+def _disclosure(given: Mapping[str, Any]) -> DisclosureSettings:
+    known = [f.name for f in fields(DisclosureSettings)]
+    unknown = [str(key) for key in given if key not in known]
+    if unknown:
+        raise InputError(f"disclosure has no setting '{unknown[0]}'; it has {', '.join(known)}")
+    return DisclosureSettings(**given)

@@ -1,6 +1,7 @@
 """Estimate: a figure with its interval, its n and its method. Nothing that was estimated travels as a bare float.
 
 `proportions`   Wilson's score interval, plain and at the effective sample size of clustered data
+`ratios`        two proportions: difference, and the risk of an attack over its control (Koopman)
 `linear`        value + influence of every row: one road to intervals, paired losses and covariances of smooth metrics
 `simultaneous`  bounds that hold for all groups at once (max-t)
 """

@@ -21,11 +21,12 @@ from synthml.settings import MeasureSettings
 from synthml.study.schema import ROLES, Schema, nearest_word
 from synthml.study.study import Study
 
-__all__ = ["Model", "StudyFile"]
+__all__ = ["Built", "StudyFile"]
 
-_PARTS = ("schema", "tables", "generation", "model", "measure", "tracking", "seed")
+_PARTS = ("schema", "tables", "generation", "model", "generator", "measure", "tracking", "seed")
 _TRACKING = ("experiment", "registered_model")
 _MODEL = ("estimator", "params")
+_GENERATOR = ("synthesizer", "params")
 _MAXIMUM_SEED = 2**32 - 1
 _EXPONENT = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
@@ -35,36 +36,44 @@ class _FileError(InputError):
 
 
 @dataclass(frozen=True)
-class Model:
-    """An estimator by its import path, `package.module.Class`, and the parameters it is built with."""
+class Built:
+    """An estimator or a synthesizer by its import path, `package.module.Class`, and the parameters it is built with.
 
-    estimator: str
+    where: the part of the study file that names it, for messages.
+    """
+
+    path: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    where: str = "model.estimator"
 
-    def build(self) -> Any:
-        """Import the estimator and build it. Raises StudyError with what is missing."""
-        target = _imported(self.estimator)
+    def build(self, **more: Any) -> Any:
+        """Import the class and build it; `more` goes over the parameters. Raises StudyError with what is missing."""
+        target = _imported(self.path, self.where)
         if not callable(target):
-            raise _model_problem(
-                f"'{self.estimator}' is a {type(target).__name__}, which cannot be called", "Name a class or a function."
-            )
+            told = f"'{self.path}' is a {type(target).__name__}, which cannot be called"
+            raise _problem(self.where, told, "Name a class or a function.")
+        params = {**self.params, **more}
         try:
-            return target(**self.params)
+            return target(**params)
         except (TypeError, ValueError) as error:
-            unknown = _unknown_parameters(target, self.params)
-            remedy = f"It has no parameter {', '.join(unknown)}." if unknown else "Check model.params."
-            raise _model_problem(f"'{self.estimator}' does not accept its parameters ({error})", remedy) from error
+            unknown = _unknown_parameters(target, params)
+            remedy = f"It has no parameter {', '.join(unknown)}." if unknown else f"Check {self.where.partition('.')[0]}.params."
+            raise _problem(self.where, f"'{self.path}' does not accept its parameters ({error})", remedy) from error
 
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study file that was read. tables: role -> path; settings: how to measure; model None: nothing is to be trained."""
+    """A study file that was read. tables: role -> path; settings: how to measure; model None: nothing is to be trained.
+
+    generator: what made the synthetic table, for what has to make more of them (sweeps, shadow models).
+    """
 
     path: Path
     schema: Schema
     tables: Mapping[str, Path]
     generation: GenerationRecord | None = None
-    model: Model | None = None
+    model: Built | None = None
+    generator: Built | None = None
     settings: MeasureSettings = field(default_factory=MeasureSettings)
     experiment: str | None = None
     registered_model: str | None = None
@@ -82,6 +91,10 @@ class StudyFile:
     def build_estimator(self) -> Any:
         """Import and build the model's estimator; None when the file names no model. Raises StudyError."""
         return None if self.model is None else self.model.build()
+
+    def build_synthesizer(self) -> Any:
+        """Import and build the generator; None when the file names none. Raises StudyError."""
+        return None if self.generator is None else self.generator.build()
 
 
 class _Reader:
@@ -108,7 +121,8 @@ class _Reader:
         schema = self.schema(data)
         tables = self.tables(data)
         generation = self.generation(data)
-        model = self.model(data)
+        model = self.built(data, "model", _MODEL, "xgboost.XGBClassifier")
+        generator = self.built(data, "generator", _GENERATOR, "synthml.CartSynthesizer")
         settings = self.settings(data)
         tracking = self.part(data, "tracking", _TRACKING)
         for name, value in tracking.items():
@@ -125,6 +139,7 @@ class _Reader:
             tables=tables,
             generation=generation,
             model=model,
+            generator=generator,
             settings=settings,
             experiment=tracking.get("experiment"),
             registered_model=tracking.get("registered_model"),
@@ -197,18 +212,18 @@ class _Reader:
                 self.problems.append(Problem(f"{place}: {problem.where}", problem.what, problem.remedy))
         return None
 
-    def model(self, data: Mapping[str, Any]) -> Model | None:
-        given = self.part(data, "model", _MODEL)
+    def built(self, data: Mapping[str, Any], part: str, keys: tuple[str, ...], example: str) -> Built | None:
+        given = self.part(data, part, keys)
         if not given:
             return None
-        estimator, params = given.get("estimator"), given.get("params", {})
-        if not isinstance(estimator, str) or "." not in estimator:
-            self.wrong(("model", "estimator"), "is not an import path", "Write it in full, such as xgboost.XGBClassifier.")
+        path, params = given.get(keys[0]), given.get("params", {})
+        if not isinstance(path, str) or "." not in path:
+            self.wrong((part, keys[0]), "is not an import path", f"Write it in full, such as {example}.")
             return None
         if not isinstance(params, Mapping) or not all(isinstance(key, str) for key in params):
-            self.wrong(("model", "params"), "is not a map of parameters", "Write `params: {n_estimators: 200}`.")
+            self.wrong((part, "params"), "is not a map of parameters", "Write `params: {name: value}`.")
             return None
-        return Model(estimator, {key: _number(value) for key, value in params.items()})
+        return Built(path, {key: _number(value) for key, value in params.items()}, f"{part}.{keys[0]}")
 
     def settings(self, data: Mapping[str, Any]) -> MeasureSettings:
         given = self.part(data, "measure", tuple(f.name for f in fields(MeasureSettings)))
@@ -226,11 +241,11 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _model_problem(what: str, remedy: str) -> StudyError:
-    return StudyError([Problem("model.estimator", what, remedy)])
+def _problem(where: str, what: str, remedy: str) -> StudyError:
+    return StudyError([Problem(where, what, remedy)])
 
 
-def _imported(path: str) -> Any:
+def _imported(path: str, where: str) -> Any:
     """The object at a dotted path: the longest prefix that is a module, then attributes."""
     steps = path.split(".")
     for cut in range(len(steps) - 1, 0, -1):
@@ -240,19 +255,19 @@ def _imported(path: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
                 continue
-            raise _model_problem(f"importing '{name}' needs '{error.name}', which is not installed", "Install it.") from error
+            raise _problem(where, f"importing '{name}' needs '{error.name}', which is not installed", "Install it.") from error
         except (ImportError, SyntaxError) as error:
-            raise _model_problem(
-                f"'{name}' cannot be imported ({error})", "Mend the module, or check the installation."
+            raise _problem(
+                where, f"'{name}' cannot be imported ({error})", "Mend the module, or check the installation."
             ) from error
         for i, step in enumerate(steps[cut:]):
             if not hasattr(found, step):
                 public = [word for word in dir(found) if not word.startswith("_")]
                 near = nearest_word(step, public) if len(public) < 20 else _near(step, public)
-                raise _model_problem(f"'{'.'.join(steps[: cut + i])}' has no '{step}'", near)
+                raise _problem(where, f"'{'.'.join(steps[: cut + i])}' has no '{step}'", near)
             found = getattr(found, step)
         return found
-    raise _model_problem(f"there is no module '{steps[0]}'", f"Install it (pip install {steps[0]}), or correct the path.")
+    raise _problem(where, f"there is no module '{steps[0]}'", f"Install it (pip install {steps[0]}), or correct the path.")
 
 
 def _near(word: str, words: list[str]) -> str:

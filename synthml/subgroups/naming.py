@@ -30,9 +30,9 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """A grouping of the holdout's rows, and who is in each group.
+    """A grouping of one table's rows, and who is in each group.
 
-    rows, people (groups,): holdout rows and distinct subjects (rows again when subjects are unknown)
+    rows, people (groups,): rows and distinct subjects (rows again when subjects are unknown)
     """
 
     grouping: Grouping
@@ -53,16 +53,16 @@ def people_in(codes: NDArray[np.int64], groups: int, subjects: NDArray[np.int64]
     return np.bincount(pairs // (int(subject.max(initial=0)) + 1), minlength=groups).astype(np.int64)
 
 
-def named_groupings(study: Study) -> tuple[Members, ...]:
-    """The holdout's groupings (one per sensitive column and intersection) under labels that may be published."""
-    subjects = study.subjects("holdout")
-    known = {role: _Role(study, role) for role in ("holdout", "source", "synthetic") if role in study.roles}
-    real = [role for name, role in known.items() if name != "synthetic"]
+def named_groupings(study: Study, role: str = "holdout") -> tuple[Members, ...]:
+    """The groupings of a table (one per sensitive column and intersection) under labels that may be published."""
+    subjects = study.subjects(role)
+    known = {name: _Role(study, name) for name in ("holdout", "source", "synthetic") if name in study.roles}
+    real = [table for name, table in known.items() if name != "synthetic"]
     rare = _rare_labels(real, study.schema.bins)
-    trained_on = [role for name, role in known.items() if name != "holdout"]
+    others = [table for name, table in known.items() if name != role]
     found = []
-    for grouping in known["holdout"].groupings.values():
-        merged = _merged(grouping, rare, _unseen(grouping, trained_on))
+    for grouping in known[role].groupings.values():
+        merged = _merged(grouping, rare, _unseen(grouping, others))
         groups = len(merged.labels)
         rows = np.bincount(merged.codes, minlength=groups)
         found.append(Members(merged, rows, people_in(merged.codes, groups, subjects)))
@@ -96,11 +96,11 @@ def _rare_labels(real: Sequence[_Role], bins: Mapping[str, object]) -> set[tuple
     return {pair for pair, count in people.items() if count < FEWEST}
 
 
-def _unseen(grouping: Grouping, trained_on: Iterable[_Role]) -> list[Labels]:
-    """Groups of the tables trained on that have no holdout row, when enough people are in them to be named."""
+def _unseen(grouping: Grouping, others: Iterable[_Role]) -> list[Labels]:
+    """Groups of the other tables that have no row here, when enough people are in them to be named."""
     seen = set(grouping.labels)
     found: dict[Labels, None] = {}
-    for role in trained_on:
+    for role in others:
         counts = role.people(grouping.columns)
         found.update({labels: None for labels, count in counts.items() if labels not in seen and count >= FEWEST})
     return list(found)
