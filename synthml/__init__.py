@@ -18,6 +18,8 @@ explains itself. All of it is pure: no network, no clock, no global state, no ML
     estimate    intervals from influences, proportions and simultaneous bounds
     utility     train on synthetic, test on real, beside train on real, test on real
     subgroups   the same in every patient group, disparities, worst slices, small cells withheld
+    neighbours  exact nearest rows of mixed tables
+    disclosure  the synthetic table attacked as an intruder would, each attack beside a control and a guess
     policy      criteria, decided on the interval
     report      the report, the reviewer's card
     synthesis   the embedded generator, and the protocol that any other can take its place by
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from synthml.measurement import measure
     from synthml.policy import Facts, Policy, Verdict, decide
     from synthml.report import report_html, reviewer_card
-    from synthml.settings import MeasureSettings
+    from synthml.settings import DisclosureSettings, MeasureSettings
     from synthml.study import MinimumCell, Schema, Study, StudyFile, split_by_subject
     from synthml.synthesis import CartSynthesizer, Synthesizer
 
@@ -47,6 +49,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CartSynthesizer": "synthesis",
+    "DisclosureSettings": "settings",
     "Dossier": "evidence",
     "Estimate": "estimate",
     "Evidence": "evidence",
@@ -77,6 +80,7 @@ _HOME = {
 
 __all__ = [
     "CartSynthesizer",
+    "DisclosureSettings",
     "Dossier",
     "Estimate",
     "Evidence",

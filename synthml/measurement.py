@@ -14,7 +14,9 @@ from synthml.subgroups import measure_subgroups
 from synthml.utility import Outcomes, measure_utility, run_protocols
 
 if TYPE_CHECKING:
+    from synthml.disclosure import RowsAtRisk
     from synthml.study import Study
+    from synthml.synthesis import Synthesizer
 
 __all__ = ["KINDS", "Measurement", "measure"]
 
@@ -32,6 +34,8 @@ class Measurement:
     seed: int = 0
     settings: MeasureSettings = field(default_factory=MeasureSettings)
     progress: Progress = lambda _: None
+    synthesizer: Synthesizer | None = None
+    rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -66,7 +70,24 @@ def _subgroups(m: Measurement) -> Evidence:
     )
 
 
-KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {"utility": _utility, "subgroups": _subgroups}
+def _disclosure(m: Measurement) -> Evidence:
+    from synthml.disclosure import measure_disclosure
+
+    return measure_disclosure(
+        m.study,
+        seed=m.seed,
+        settings=m.settings,
+        synthesizer=m.synthesizer,
+        rows_at_risk=m.rows_at_risk,
+        progress=m.progress,
+    )
+
+
+KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
+    "utility": _utility,
+    "subgroups": _subgroups,
+    "disclosure": _disclosure,
+}
 
 
 def measure(
@@ -78,13 +99,17 @@ def measure(
     kinds: Iterable[str] | None = None,
     seed: int = 0,
     settings: MeasureSettings | None = None,
+    synthesizer: Synthesizer | None = None,
+    rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Dossier:
     """Measure a study, with no MLflow, network or clock anywhere.
 
     model: a scikit-learn style estimator (copied, never changed) or a callable (X, y) -> predictor. fitted: a predictor that was
     trained on the synthetic table already, with its `threshold` if that was chosen at training time. kinds: which evidence
-    (default: all that the study allows). progress: called with a line of text before each piece of work.
+    (default: all that the study allows). synthesizer: the generator, for attacks that train it again (see
+    DisclosureSettings.shadow_models). rows_at_risk: called with the positions of source rows that attacks succeeded on, for
+    whoever holds the source: they are no part of the dossier. progress: called with a line of text before each piece of work.
 
     Raises InputError for a kind that does not exist, and for a model that cannot be measured.
     """
@@ -94,7 +119,9 @@ def measure(
         raise InputError(f"there is no evidence of kind '{unknown[0]}'; there is {', '.join(KINDS)}")
     from synthml import __version__
 
-    measurement = Measurement(study, model, fitted, threshold, seed, settings or MeasureSettings(), progress)
+    measurement = Measurement(
+        study, model, fitted, threshold, seed, settings or MeasureSettings(), progress, synthesizer, rows_at_risk
+    )
     dossier = Dossier(
         figures={},
         datasets=study.dataset_facts(),
