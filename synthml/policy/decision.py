@@ -3,7 +3,8 @@
 Rules, in order. What cannot be known is `insufficient`, and `insufficient` never passes. A criterion reads the interval:
 `at_most: t` passes when high <= t, fails when low > t, and is `insufficient` otherwise, with about how many rows would decide it.
 Warnings never change the outcome; a waiver lets one criterion through for one model, one policy and a limited time. The policy's
-outcome is `fail` if any blocking criterion fails, else `insufficient` if any is, else `pass`.
+outcome is `fail` if any blocking criterion fails, else `insufficient` if any is, else `pass`. Distances to the source may fail a
+table and never pass one: where nothing else about disclosure binds, the outcome is no pass.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Approval", "Facts", "Waiver", "decide"]
 
 _SKEW = timedelta(minutes=5)
+DISTANCES = frozenset({"disclosure.distance_share", "disclosure.nearest_share", "disclosure.nndr"})
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def decide(dossier: Dossier, policy: Policy, *, now: datetime, facts: Facts | No
         *_lineage(dossier, policy, known),
         *(d for criterion in policy.criteria for d in _criterion(criterion, dossier)),
     ]
+    decisions += _not_by_distance_alone(decisions)
     waived = tuple(_waived(decision, policy, known, now, model_digest) for decision in decisions)
     return Verdict(
         outcome=_outcome(waived),
@@ -98,6 +101,23 @@ def _outcome(decisions: tuple[Decision, ...]) -> Outcome:
     if "fail" in blocking:
         return "fail"
     return "insufficient" if "insufficient" in blocking else "pass"
+
+
+def _not_by_distance_alone(decisions: list[Decision]) -> list[Decision]:
+    """Distances to the source are known to miss leaks: they may fail a table, and a pass must rest on an attack besides.
+
+    Yao et al. 2025 (arXiv 2505.01524); Pilgram et al. 2025.
+    """
+    binding = [d for d in decisions if d.severity == "block" and d.figure.startswith("disclosure.")]
+    by_distance = [d for d in binding if _plain_name(d.figure) in DISTANCES]
+    if not by_distance or len(by_distance) < len(binding):
+        return []
+    found = "every binding criterion on disclosure reads a distance"
+    return [_condition("disclosure.attacks", "insufficient", "an attack besides distances, which may fail but never pass", found)]
+
+
+def _plain_name(figure: str) -> str:
+    return figure.removesuffix(".beyond")
 
 
 def _condition(name: str, outcome: Outcome, required: str, found: str) -> Decision:

@@ -187,3 +187,22 @@ def test_a_verdict_explains_itself():
     text = str(decide(with_loss("sex:F", figure(0.2, 0.3, 0.4)), policy(of="each"), now=NOW))
     assert "FAIL under p v1" in text
     assert "loss [sex:F]: required at most 0.05, found 0.300 (0.200 to 0.400)" in text
+
+
+def distance_policy(*figures):
+    criteria = tuple(
+        Criterion(id=name, figure=name, at_most=0.5, source="test", set_by="test")  # each passes on what it reads
+        for name in figures
+    )
+    return Policy(name="p", version=1, lineage={"no_contamination": False}, criteria=criteria)
+
+
+def test_distances_may_fail_but_no_pass_rests_on_them_alone():
+    quiet = {"disclosure.nearest_share/all": figure(0.4, 0.45, 0.5), "disclosure.linkability.risk/all": figure(0.0, 0.01, 0.02)}
+    held = Dossier(figures=quiet, study={})
+    alone = decide(held, distance_policy("disclosure.nearest_share"), now=NOW)
+    assert alone.outcome == "insufficient"
+    assert alone.open[0].id == "disclosure.attacks"
+    assert decide(held, distance_policy("disclosure.nearest_share", "disclosure.linkability.risk"), now=NOW)
+    near = Dossier(figures={**quiet, "disclosure.nearest_share/all": figure(0.6, 0.7, 0.8)}, study={})
+    assert decide(near, distance_policy("disclosure.nearest_share", "disclosure.linkability.risk"), now=NOW).outcome == "fail"
