@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from synthml.estimate import Estimate
 from synthml.figures import ALL, escape_label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from synthml.disclosure.ground import Ground
 
 __all__ = ["Attack", "ThreatModel", "measured"]
@@ -50,10 +51,8 @@ def measured(attack: Attack, ground: Ground) -> Finding:
     blind = {of for of in quiet if not any(p.of == of and p.found for p in power)}
     figures: dict[str, Estimate] = {}
     groups: list[Mapping[str, Any]] = []
+    decisive = {of: _inconclusive(best) if of in blind else best for of, best in decisive.items()}
     for of, best in decisive.items():
-        if of in blind:
-            best = _inconclusive(best)
-            decisive[of] = best
         figures |= _figures(attack.name, of, best)
         worst, _ = worst_group(best.groups, ground.confidence)
         if best.groups or ground.schema.sensitive:

@@ -3,7 +3,7 @@
 Main is the share of the source's patients on whom the attack succeeds, control the same attack on patients that the generator
 never saw, baseline what guessing without the synthetic table reaches. Success on any row of a patient is success. Where an attack
 has several modes the strongest decides: its value and upper bound stand as they are (the upper bound is the largest of all), the
-lower bound is widened over the number of modes (Bonferroni), for the largest of several is above zero by luck more often than one.
+lower bound is widened over the number of modes (Bonferroni): the largest of several is above zero by luck more often than one.
 """
 
 from __future__ import annotations
@@ -203,4 +203,6 @@ def worst_group(groups: Iterable[GroupRisk], confidence: float = CONFIDENCE) -> 
     if not told:
         return Estimate.insufficient("no sensitive group is large enough in source and holdout"), ""
     worst, risk = max(told, key=lambda pair: (pair[1].high or 0.0, pair[0].of))
-    return replace(risk, method=f"worst group; {risk.method}, simultaneous over {len(told)} groups", confidence=confidence), worst.of
+    return replace(
+        risk, method=f"worst group; {risk.method}, simultaneous over {len(told)} groups", confidence=confidence
+    ), worst.of

@@ -96,7 +96,8 @@ class Ground:
     """The tables of a study, laid out for attacks.
 
     columns: the attacked columns (everything in all tables but the subject); kinds: column -> kind. synthesizer: a generator to
-    train again (unfitted or fitted, it is copied), or None. epsilon: the privacy that the generation record declares, or None.
+    train again (unfitted or fitted, it is copied), or None. epsilon: the privacy that the generation record declares for the unit
+    of the attacks, or None.
     """
 
     schema: Schema
@@ -135,8 +136,9 @@ class Ground:
         )
         kinds = {name: study.schema.kinds[name] for name in columns}
         scale = Scale.of(frames["source"], kinds, columns)
-        sides = {role: _side(role, frame[list(columns)], study.subjects(role), scale) for role, frame in frames.items()}
-        privacy = None if study.generation is None else study.generation.to_dict().get("privacy")
+        sides: dict[str, Side] = {
+            role: _side(role, frame[list(columns)], study.subjects(role), scale) for role, frame in frames.items()
+        }
         return cls(
             schema=study.schema,
             columns=columns,
@@ -151,7 +153,7 @@ class Ground:
             confidence=confidence,
             replicates=replicates,
             synthesizer=synthesizer,
-            epsilon=(privacy or {}).get("epsilon"),
+            epsilon=_epsilon(study, sides["source"]),
             progress=progress,
         )
 
@@ -194,6 +196,16 @@ class Ground:
         return self.with_synthetic(_side("synthetic", frame, self.synthetic.units, self.scale))
 
 
+def _epsilon(study: Study, source: Side) -> float | None:
+    """What is declared; for patients of whom only rows are protected, times the most rows that anybody has (group privacy)."""
+    privacy = {} if study.generation is None else study.generation.to_dict().get("privacy") or {}
+    declared = privacy.get("epsilon")
+    if declared is None:
+        return None
+    most = int(np.bincount(source.units).max(initial=1)) if privacy.get("unit") == "row" else 1
+    return float(declared) * most
+
+
 def content_order(frame: pd.DataFrame) -> NDArray[np.int64]:
     """(n,) positions of rows in an order that depends on their content alone, and looks random."""
     names = sorted(frame.columns)
@@ -209,7 +221,7 @@ def _side(role: str, frame: pd.DataFrame, subjects: NDArray[np.int64] | None, sc
 
 def _groups(study: Study, sides: Mapping[str, Side]) -> tuple[GroupPair, ...]:
     """Every sensitive group of source and holdout, with what may not be shown marked in both."""
-    parts = {role: named_groupings(study, role) for role in ("source", "holdout")}
+    parts = {"source": named_groupings(study, "source"), "holdout": named_groupings(study, "holdout")}
     withheld = {role: withhold(members, None, study.schema.minimum_cell) for role, members in parts.items()}
     rank = {role: np.argsort(sides[role].order) for role in parts}
     found = []

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synthml.disclosure.attack import ThreatModel
-from synthml.disclosure.finding import Finding
 from synthml.disclosure.ground import Ground
-from synthml.estimate import Estimate
 from synthml.evidence import Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
+    from synthml.disclosure.attack import ThreatModel
+    from synthml.disclosure.finding import Finding
+    from synthml.estimate import Estimate
     from synthml.settings import MeasureSettings
     from synthml.study import Study
     from synthml.synthesis import Synthesizer

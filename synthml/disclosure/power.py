@@ -22,7 +22,7 @@ __all__ = ["Power", "power_of"]
 
 @dataclass(frozen=True)
 class Power:
-    """What the attack made of planted rows. share: of the synthetic rows that were planted; found: whether the risk is above 0."""
+    """What the attack made of planted rows. share: of the synthetic rows that were planted; found: the risk is above 0."""
 
     of: str
     share: float

@@ -8,7 +8,7 @@ model was trained for and that has no holdout row is kept, empty: silence about 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -53,10 +53,10 @@ def people_in(codes: NDArray[np.int64], groups: int, subjects: NDArray[np.int64]
     return np.bincount(pairs // (int(subject.max(initial=0)) + 1), minlength=groups).astype(np.int64)
 
 
-def named_groupings(study: Study, role: str = "holdout") -> tuple[Members, ...]:
+def named_groupings(study: Study, role: Literal["source", "holdout"] = "holdout") -> tuple[Members, ...]:
     """The groupings of a table (one per sensitive column and intersection) under labels that may be published."""
     subjects = study.subjects(role)
-    known = {name: _Role(study, name) for name in ("holdout", "source", "synthetic") if name in study.roles}
+    known: dict[str, _Role] = {name: _Role(study, name) for name in ("holdout", "source", "synthetic") if name in study.roles}
     real = [table for name, table in known.items() if name != "synthetic"]
     rare = _rare_labels(real, study.schema.bins)
     others = [table for name, table in known.items() if name != role]

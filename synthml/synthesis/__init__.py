@@ -2,6 +2,7 @@
 
 protocol     Synthesizer: fit, sample, record
 cart         CartSynthesizer: sequential synthesis by trees, the default of the demo
+dpmm         DpmmSynthesizer: differential privacy, by a library that runs in an environment of its own (`dpmm_worker`)
 chain        columns drawn one after another, each from a tree on those before it
 visits       the rows of a subject, drawn one after another; `rise`: dates and ages that never fall from row to row
 steps        one column given others: first whether it is missing, then which value
@@ -16,6 +17,7 @@ A fitted generator holds real values and is as sensitive as its source. Only the
 from __future__ import annotations
 
 from synthml.synthesis.cart import CartSynthesizer
+from synthml.synthesis.dpmm import DpmmSynthesizer
 from synthml.synthesis.protocol import Synthesizer
 
-__all__ = ["CartSynthesizer", "Synthesizer"]
+__all__ = ["CartSynthesizer", "DpmmSynthesizer", "Synthesizer"]

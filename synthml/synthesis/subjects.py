@@ -45,6 +45,11 @@ class NewSubjects:
             while taken.startswith(self._prefix).any():
                 self._prefix = f"new-{self._prefix}"
 
+    @property
+    def name(self) -> object:
+        """The subject column."""
+        return self._name
+
     def series(self, owner: NDArray[np.int64]) -> pd.Series:
         """The subject column for rows of subjects 0, 1, ..."""
         if not self._is_number:
