@@ -6,6 +6,7 @@ Both tables are reduced to distinct rows first: work and memory follow how many 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from synthml.neighbours import tiled
 from synthml.neighbours.problem import NONE, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from synthml.neighbours.scale import Encoded
 
@@ -58,7 +59,7 @@ def nearest(queries: Encoded, reference: Encoded, *, k: int = 2, exclude_self: b
     problem = Problem(
         left[asked.first], right[groups.first], units, measured, groups.starts, groups.positions, alone, k + exclude_self
     )  # fmt: skip
-    keys, ties = _solve(problem)
+    keys, ties = _solver()(problem)
     keys, ties = keys[asked.inverse], ties[asked.inverse]
     if exclude_self:
         keys, ties = _without_self(keys, ties, alone[asked.inverse] < 0)
@@ -88,11 +89,16 @@ def distances_to(queries: Encoded, reference: Encoded, index: Array | Sequence[i
 
 def kernel() -> str:
     """What searches here, for the method of a figure: numba where it is installed, else NumPy. Both give equal results."""
-    return "gower, exact (numpy)"
+    return f"gower, exact ({'numpy' if _solver() is tiled.solve else 'numba'})"
 
 
-def _solve(problem: Problem) -> tuple[Array, Array]:
-    return tiled.solve(problem)
+@cache
+def _solver() -> Callable[[Problem], tuple[Array, Array]]:
+    try:
+        from synthml.neighbours import compiled
+    except ImportError:
+        return tiled.solve
+    return compiled.solve
 
 
 def _without_self(keys: Array, ties: Array, duplicated: Array) -> tuple[Array, Array]:
