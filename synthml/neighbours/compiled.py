@@ -47,10 +47,10 @@ def solve(problem: Problem) -> tuple[Array, Array]:
         shift += 1
     order = alike(problem.reference, problem.units, problem.measured, _WIDTH)
     count = -(-b // _WIDTH)
-    rows = problem.reference[order]
-    filled = np.concatenate([rows, np.repeat(rows[-1:], count * _WIDTH - b, axis=0)]).reshape(count, _WIDTH, -1)
-    tiles = np.ascontiguousarray(_coarse(filled, problem, shift).transpose(0, 2, 1))
-    low, high = (np.ascontiguousarray(ends.T) for ends in (filled.min(axis=1), filled.max(axis=1)))
+    rows = problem.reference[np.concatenate([order, np.repeat(order[-1:], count * _WIDTH - b)])]  # the last block is filled up
+    boxed = rows.reshape(count, _WIDTH, -1)
+    tiles = np.ascontiguousarray(_coarse(boxed, problem, shift).transpose(0, 2, 1))
+    low, high = (np.ascontiguousarray(ends.T) for ends in (boxed.min(axis=1), boxed.max(axis=1)))
     asked = alike(problem.queries, problem.units, problem.measured, _WIDTH)  # like queries visit the same blocks
     fixed = (
         problem.queries, _coarse(problem.queries, problem, shift), asked, problem.alone, rows, order, tiles, low, high,
@@ -67,10 +67,12 @@ def solve(problem: Problem) -> tuple[Array, Array]:
 def _coarse(rows: Array, problem: Problem, shift: int) -> Array:
     """int16 of the same shape. Numbers far off are drawn nearer and codes may fall together: distances only shrink by it."""
     out = np.empty(rows.shape, dtype=np.int16)
-    measured = problem.measured
-    out[..., :measured] = np.clip(rows[..., :measured] >> shift, -_FARTHEST, _FARTHEST)
-    apart = np.maximum(problem.units[measured:] >> shift, 1)
-    out[..., measured:] = rows[..., measured:] % (2 * _FARTHEST // apart + 1) * apart - _FARTHEST
+    for column, unit in enumerate(problem.units >> shift):
+        if column < problem.measured:
+            out[..., column] = np.clip(rows[..., column] >> shift, -_FARTHEST, _FARTHEST)
+        else:
+            apart = max(int(unit), 1)
+            out[..., column] = rows[..., column] % (2 * _FARTHEST // apart + 1) * apart - _FARTHEST
     return out
 
 
@@ -106,7 +108,7 @@ def _search_part(
         for block in visits:
             if bound[block] > worst or _coarse_steps(small_queries[q], tiles[block], small, steps) > limit:
                 continue
-            for lane in range(min(_WIDTH, len(rows) - block * _WIDTH)):
+            for lane in range(min(_WIDTH, len(order) - block * _WIDTH)):
                 if steps[lane] > limit:
                     continue
                 row = order[block * _WIDTH + lane]

@@ -48,23 +48,13 @@ def nearest(queries: Encoded, reference: Encoded, *, k: int = 2, exclude_self: b
     """
     if k < 1:
         raise InputError(f"a search needs k of at least 1, not {k}")
-    left, right, units, measured = _matrices(queries, reference)
-    if exclude_self and (len(left) != len(right) or not np.array_equal(left, right)):
-        raise InputError("exclude_self asks for one table as queries and reference, in one order")
-    groups = _Groups.of(right)
-    asked = groups if exclude_self else _Groups.of(left)
-    alone = np.full(len(asked), -1, dtype=np.int64)
-    if exclude_self:
-        alone = np.where(np.diff(groups.starts) == 1, np.arange(len(groups)), -1)
-    problem = Problem(
-        left[asked.first], right[groups.first], units, measured, groups.starts, groups.positions, alone, k + exclude_self
-    )  # fmt: skip
+    problem, asked = _problem(queries, reference, k, exclude_self)
     keys, ties = _solver()(problem)
     keys, ties = keys[asked.inverse], ties[asked.inverse]
     if exclude_self:
-        keys, ties = _without_self(keys, ties, alone[asked.inverse] < 0)
+        keys, ties = _without_self(keys, ties, problem.alone[asked.inverse] < 0)
     none = keys == NONE
-    distance = np.where(none, np.inf, (keys >> 32) / float(units.sum()))
+    distance = np.where(none, np.inf, (keys >> 32) / float(problem.units.sum()))
     return Neighbours(distance, np.where(none, -1, keys & 0xFFFFFFFF), ties)
 
 
@@ -99,6 +89,24 @@ def _solver() -> Callable[[Problem], tuple[Array, Array]]:
     except ImportError:
         return tiled.solve
     return compiled.solve
+
+
+def _problem(queries: Encoded, reference: Encoded, k: int, exclude_self: bool) -> tuple[Problem, _Groups]:
+    """Distinct queries against distinct rows, and which rows each query stands for.
+
+    A row that has no duplicate must not meet itself; one that has meets its whole group, and is taken out afterwards.
+    """
+    left, right, units, measured = _matrices(queries, reference)
+    if exclude_self and not np.array_equal(left, right):
+        raise InputError("exclude_self asks for one table as queries and reference, in one order")
+    groups = _Groups.of(right)
+    asked = groups if exclude_self else _Groups.of(left)
+    alone = np.full(len(asked), -1, dtype=np.int64)
+    if exclude_self:
+        alone = np.where(np.diff(groups.starts) == 1, np.arange(len(groups)), -1)
+    rows = right[groups.first]
+    wanted = rows if exclude_self else left[asked.first]
+    return Problem(wanted, rows, units, measured, groups.starts, groups.positions, alone, k + exclude_self), asked
 
 
 def _without_self(keys: Array, ties: Array, duplicated: Array) -> tuple[Array, Array]:
