@@ -18,7 +18,7 @@ from synthml.neighbours.problem import NONE, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from synthml.neighbours.scale import Encoded
+    from synthml.neighbours.scale import Axis, Encoded
 
 __all__ = ["Neighbours", "distances_to", "kernel", "nearest"]
 
@@ -63,7 +63,9 @@ def distances_to(queries: Encoded, reference: Encoded, index: Array | Sequence[i
 
     index: (n,) or (n, k) positions in the reference; -1 for none, whose distance is inf. Returns float64 of the same shape.
     """
-    left, right, units, measured = _matrices(queries, reference)
+    axes = _axes(queries, reference)
+    units, measured = _units(axes)
+    left, right = _matrix(queries, reference, axes), _matrix(reference, reference, axes)
     at = np.asarray(index, dtype=np.int64)
     flat, who = at.ravel(), np.repeat(np.arange(len(left)), at.shape[1] if at.ndim == 2 else 1)
     out = np.full(flat.shape, np.inf)
@@ -96,17 +98,23 @@ def _problem(queries: Encoded, reference: Encoded, k: int, exclude_self: bool) -
 
     A row that has no duplicate must not meet itself; one that has meets its whole group, and is taken out afterwards.
     """
-    left, right, units, measured = _matrices(queries, reference)
-    if exclude_self and not np.array_equal(left, right):
+    axes = _axes(queries, reference)
+    if exclude_self and not _one_table(queries, reference):
         raise InputError("exclude_self asks for one table as queries and reference, in one order")
-    groups = _Groups.of(right)
-    asked = groups if exclude_self else _Groups.of(left)
+    groups, rows = _distinct(reference, reference, axes)
+    asked, wanted = (groups, rows) if exclude_self else _distinct(queries, reference, axes)
     alone = np.full(len(asked), -1, dtype=np.int64)
     if exclude_self:
         alone = np.where(np.diff(groups.starts) == 1, np.arange(len(groups)), -1)
-    rows = right[groups.first]
-    wanted = rows if exclude_self else left[asked.first]
+    units, measured = _units(axes)
     return Problem(wanted, rows, units, measured, groups.starts, groups.positions, alone, k + exclude_self), asked
+
+
+def _distinct(table: Encoded, reference: Encoded, axes: Sequence[Axis]) -> tuple[_Groups, Array]:
+    """The groups of equal rows of a table, and one row of each."""
+    rows = _matrix(table, reference, axes)
+    groups = _Groups.of(rows)
+    return groups, rows[groups.first]
 
 
 def _without_self(keys: Array, ties: Array, duplicated: Array) -> tuple[Array, Array]:
@@ -117,20 +125,32 @@ def _without_self(keys: Array, ties: Array, duplicated: Array) -> tuple[Array, A
     return np.take_along_axis(keys, keep + (keep >= drop[:, None]), axis=1), ties - duplicated
 
 
-def _matrices(queries: Encoded, reference: Encoded) -> tuple[Array, Array, Array, int]:
-    """(n, p) and (m, p) int32 with measured columns first, (p,) units and the number of measured columns; labels agree."""
+def _axes(queries: Encoded, reference: Encoded) -> list[Axis]:
+    """The columns of both, measured ones first."""
     if queries.scale is not reference.scale and queries.scale != reference.scale:
         raise InputError("two tables are compared that were encoded by different scales")
     if set(queries.names) != set(reference.names):
         raise InputError("two tables are compared by different columns")
-    axes = sorted(reference.axes, key=lambda axis: axis.width is None)
-    left = np.empty((len(queries), len(axes)), dtype=np.int32)
-    right = np.empty((len(reference), len(axes)), dtype=np.int32)
+    return sorted(reference.axes, key=lambda axis: axis.width is None)
+
+
+def _units(axes: Sequence[Axis]) -> tuple[Array, int]:
+    """(p,) int32 units, and the number of measured columns."""
+    return np.array([axis.unit for axis in axes], dtype=np.int32), sum(axis.width is not None for axis in axes)
+
+
+def _one_table(queries: Encoded, reference: Encoded) -> bool:
+    if len(queries) != len(reference) or queries.unknown != reference.unknown:
+        return False
+    return all(np.array_equal(queries.values[name], reference.values[name]) for name in reference.names)
+
+
+def _matrix(table: Encoded, reference: Encoded, axes: Sequence[Axis]) -> Array:
+    """(n, p) int32, its labels numbered as the reference has them."""
+    rows = np.empty((len(table), len(axes)), dtype=np.int32)
     for place, axis in enumerate(axes):
-        left[:, place] = _agreeing(queries, reference, axis.name, len(axis.labels))
-        right[:, place] = reference.values[axis.name]
-    units = np.array([axis.unit for axis in axes], dtype=np.int32)
-    return left, right, units, sum(axis.width is not None for axis in axes)
+        rows[:, place] = _agreeing(table, reference, axis.name, len(axis.labels))
+    return rows
 
 
 def _agreeing(queries: Encoded, reference: Encoded, name: str, known: int) -> Array:
