@@ -254,6 +254,7 @@ def test_more_columns_than_sums_of_16_bits_hold(either):
     assert np.array_equal(found.distance, np.sort(distances_to(rows, rows, every), axis=1)[:, :2])
 
 
+@pytest.mark.slow
 def test_memory_follows_the_rows_and_not_their_product():
     """20,000 against 20,000 rows: their distances alone would fill 1,600 MB; the search adds less than 100 MB."""
     program = """
@@ -291,7 +292,7 @@ def test_massive_ties_cost_nothing(either):
 
 
 def test_without_numba_the_search_goes_on_in_numpy(monkeypatch):
-    """A missing extra changes the method's name and nothing else; a cache that cannot be written is no error."""
+    """A missing extra changes the method's name and nothing else."""
     program = """
 import sys
 sys.modules["numba"] = None
