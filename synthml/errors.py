@@ -5,6 +5,7 @@ SynthmlError
 │   ├── StudyError           tables, schema or study file; carries every problem found
 │   ├── PolicyError          a policy file that cannot be trusted to decide
 │   └── EvidenceError        an evidence document that cannot be read
+│       └── AttestationError a statement, signature or key that does not hold
 ├── MissingExtraError        an optional library is needed; names the command    exit code 2
 └── TrackingError            the tracking server cannot be reached or refused    exit code 4
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "AttestationError",
     "EvidenceError",
     "InputError",
     "MissingExtraError",
@@ -75,6 +77,10 @@ class PolicyError(InputError):
 
 class EvidenceError(InputError):
     """An evidence document is malformed, or written by a newer version."""
+
+
+class AttestationError(EvidenceError):
+    """A statement cannot be read, its signature does not hold, or a key is of no use."""
 
 
 class MissingExtraError(SynthmlError, ImportError):
