@@ -5,6 +5,8 @@ A criterion is about a figure id of the evidence. It is decided on the interval,
 
 from __future__ import annotations
 
+import json
+import math
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -17,11 +19,14 @@ from synthml.errors import PolicyError
 from synthml.evidence import digest_json
 from synthml.figures import FigureId
 from synthml.policy.verdict import Severity
+from synthml.policy.vocabulary import KINDS, RANGES, ROLES, record_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from synthml.documents import YamlDocument
 
-__all__ = ["Criterion", "Lineage", "Policy", "Requirements", "shipped_policies"]
+__all__ = ["Criterion", "Lineage", "Policy", "Requirements", "policy_schema", "shipped_policies"]
 
 
 class _Strict(BaseModel):
@@ -44,14 +49,16 @@ class Criterion(_Strict):
     tasks: tuple[Literal["binary", "multiclass", "regression"], ...] = ()
     severity: Severity = "block"
     waivable: bool = False
-    source: str = Field(min_length=1)
-    set_by: str = Field(min_length=1)
+    source: str = Field(min_length=1, pattern=r"\S")
+    set_by: str = Field(min_length=1, pattern=r"\S")
 
     @field_validator("figure")
     @classmethod
     def _is_a_name(cls, figure: str) -> str:
         if FigureId.parse(f"{figure}/all").bound is not None:
             raise ValueError("name the figure without .low or .high: the interval decides")
+        if figure not in RANGES:
+            raise ValueError(f"nothing measures a figure '{figure}'.{did_you_mean(figure, RANGES)}")
         return figure
 
     @model_validator(mode="after")
@@ -60,7 +67,25 @@ class Criterion(_Strict):
             raise ValueError("a criterion needs at_most, at_least, or both")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
             raise ValueError("at_least lies above at_most: nothing could pass")
+        least, most = RANGES[self.figure]
+        for name, threshold in (("at_most", self.at_most), ("at_least", self.at_least)):
+            if threshold is not None and not least <= threshold <= most:
+                raise ValueError(f"{name} is {threshold:g}, and {self.figure} lies {_between(least, most)}")
         return self
+
+
+def _between(least: float, most: float) -> str:
+    if math.isinf(least):
+        return f"at {most:g} or below"
+    return f"at {least:g} or above" if math.isinf(most) else f"between {least:g} and {most:g}"
+
+
+def _among(values: tuple[str, ...], known: Iterable[str], what: str) -> tuple[str, ...]:
+    known = sorted(known)
+    for value in values:
+        if value not in known:
+            raise ValueError(f"there is no {what} '{value}'.{did_you_mean(value, known)}")
+    return values
 
 
 class Requirements(_Strict):
@@ -71,6 +96,24 @@ class Requirements(_Strict):
     freshness_days: int | None = Field(default=None, ge=1)
     documents: tuple[str, ...] = ()
     approvals: int = Field(default=0, ge=0)
+
+    @field_validator("kinds")
+    @classmethod
+    def _kinds_exist(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        return _among(kinds, KINDS, "kind of evidence")
+
+    @field_validator("signatures")
+    @classmethod
+    def _roles_exist(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        return _among(roles, ROLES, "role")
+
+    @field_validator("documents")
+    @classmethod
+    def _fields_exist(cls, documents: tuple[str, ...]) -> tuple[str, ...]:
+        hidden = [path for path in documents if path in record_fields() - record_fields(public=True)]
+        if hidden:
+            raise ValueError(f"'{hidden[0]}' is left out of the public view of the record, so evidence never shows it")
+        return _among(documents, record_fields(public=True), "field")
 
 
 class Lineage(_Strict):
@@ -118,6 +161,12 @@ class Policy(_Strict):
     def load(cls, name: str | Path) -> Policy:
         """A shipped policy by name, or a file by path. Raises PolicyError that names the line of a mistake."""
         return _load(name, ())
+
+
+def policy_schema() -> str:
+    """JSON Schema of a policy file, for editors; what it cannot say (known figures, ranges) is said when a file is read."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Policy.model_json_schema(), "title": "synthml policy"}
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
 def shipped_policies() -> tuple[str, ...]:

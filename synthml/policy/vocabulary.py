@@ -1,0 +1,115 @@
+"""What a policy may ask for: names of figures with the range of their values, kinds of evidence, roles, fields of the record.
+
+A criterion on a figure that nothing measures would be `insufficient` for ever, and a threshold outside of what a figure can be
+passes everything or nothing: both are mistakes in the policy, told when it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["KINDS", "RANGES", "ROLES", "record_fields"]
+
+KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "privacy")
+ROLES = ("engineer", "evaluator", "custodian", "reviewer", "gate")
+
+Range = tuple[float, float]
+_SHARE: Range = (0.0, 1.0)
+_SIGNED: Range = (-1.0, 1.0)
+_POSITIVE: Range = (0.0, math.inf)
+_ANY: Range = (-math.inf, math.inf)
+_SHARES = (
+    "auroc", "average_precision", "brier", "ece", "accuracy", "sensitivity", "specificity", "ppv", "npv", "fnr", "fpr",
+    "selection_rate", "macro_auroc", "macro_f1",
+)  # fmt: skip
+_METRICS: Mapping[str, Range] = {
+    **dict.fromkeys(_SHARES, _SHARE),
+    **dict.fromkeys(("log_loss", "mae", "rmse"), _POSITIVE),
+    **dict.fromkeys(("calibration_slope", "calibration_intercept"), _ANY),
+    "r2": (-math.inf, 1.0),
+}
+_PROTOCOLS = ("tstr", "trtr", "trts", "augmented", "trivial")
+_RATES: Mapping[str, Range] = {
+    **dict.fromkeys(("main", "control", "baseline"), _SHARE),
+    # (main - control) / (1 - control): one at most, and below zero without bound where the control is high
+    **dict.fromkeys(("risk", "worst_group"), (-math.inf, 1.0)),
+    "difference": _SIGNED,
+}
+
+
+def _difference(range_: Range) -> Range:
+    return _SIGNED if range_ == _SHARE else _ANY
+
+
+def _model_figures() -> Iterator[tuple[str, Range]]:
+    for metric, range_ in _METRICS.items():
+        for protocol in _PROTOCOLS:
+            yield f"utility.{metric}.{protocol}", range_
+        yield f"utility.{metric}.loss", _difference(range_)
+        yield f"bias.amplification.{metric}", _difference(range_)
+        for protocol in ("tstr", "trtr"):
+            yield f"learners.{metric}.{protocol}", range_
+        yield f"disparity.{metric}.tstr.worst", range_
+    for metric, range_ in {**_METRICS, "equalized_odds": _SHARE}.items():
+        for kind in ("difference", "difference_corrected"):
+            yield f"disparity.{metric}.tstr.{kind}", _difference(range_)
+        yield f"disparity.{metric}.tstr.ratio", _POSITIVE
+    yield "utility.threshold.tstr", _ANY
+    for name in ("learners.rank_agreement", "explain.importance_agreement", "explain.score_agreement"):
+        yield name, _SIGNED
+    yield "explain.decision_agreement", _SHARE
+    yield "bias.representation.synthetic", _ANY
+
+
+def _disclosure_figures() -> Iterator[tuple[str, Range]]:
+    for attack in ("singling_out", "linkability", "inference"):
+        for name, range_ in _RATES.items():
+            yield f"disclosure.{attack}.{name}", range_
+    for name in ("auroc", "tpr_at_fpr_01", "tpr_at_fpr_1", "tpr_at_fpr_10", "f1", "auroc.exposed", "tpr_at_fpr_10.exposed"):
+        yield f"disclosure.membership.{name}", _SHARE
+    yield "disclosure.membership.epsilon_bound", _POSITIVE
+    for copies in ("copies", "near_copies"):
+        yield f"disclosure.{copies}.share", _SHARE
+        yield f"disclosure.{copies}.excess", _SIGNED
+    for name in ("distance_share", "nearest_share", "replicated_uniques", "disco"):
+        yield f"disclosure.{name}", _SHARE
+    yield "disclosure.nndr", _POSITIVE
+    for name in ("cap", "tcap"):
+        yield f"disclosure.{name}.excess", _SIGNED
+    for name in ("copies.share", "near_copies.share", "distance_share", "nearest_share", "nndr", "replicated_uniques", "disco"):
+        yield f"disclosure.{name}.beyond", _SIGNED
+    for name in ("cap", "tcap"):
+        yield f"disclosure.{name}.excess.beyond", (-2.0, 2.0)
+
+
+RANGES: Mapping[str, Range] = MappingProxyType({**dict(_model_figures()), **dict(_disclosure_figures())})
+
+
+def record_fields(*, public: bool = False) -> frozenset[str]:
+    """Paths into the generation record, such as `generation.source.limitations`; with `public` those that evidence carries."""
+    from synthml.generation import GenerationRecord
+
+    found = set(_public_paths(GenerationRecord.PUBLIC, "generation"))
+    if not public:
+        found |= set(_model_paths(GenerationRecord, "generation"))
+    return frozenset(found)
+
+
+def _public_paths(allowed: Mapping[str, Any], above: str) -> Iterator[str]:
+    for name, more in allowed.items():
+        yield f"{above}.{name}"
+        if isinstance(more, Mapping):
+            yield from _public_paths(more, f"{above}.{name}")
+
+
+def _model_paths(model: Any, above: str) -> Iterator[str]:
+    from typing import get_args
+
+    for name, about in model.model_fields.items():
+        yield f"{above}.{name}"
+        for part in (about.annotation, *get_args(about.annotation)):
+            if hasattr(part, "model_fields"):
+                yield from _model_paths(part, f"{above}.{name}")
