@@ -18,6 +18,7 @@ from synthml.report.charts import Cell, Column, Section, Sheet
 from synthml.report.curves import curves
 from synthml.report.groups import disparity_sheets, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
 from synthml.report.performance import importance_sheet, learner_sheet, metric_sheet, protocol_sheet, threshold_sheet
+from synthml.report.policies import policies_sheet
 from synthml.report.provenance import (
     dataset_sheet,
     dictionary_sheet,
@@ -35,6 +36,8 @@ from synthml.report.terms import GLOSSARY, PROTOCOLS
 from synthml.report.wording import clean, label, prose, short_digest, spoken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -72,12 +75,13 @@ _LAST = (
 )
 
 
-def report_html(dossier: Dossier, verdict: Verdict | None = None) -> str:
+def report_html(dossier: Dossier, verdict: Verdict | None = None, *, verdicts: Sequence[Verdict] = ()) -> str:
     """The report as one HTML document, at most 1 MB. Pure: the same dossier and verdict give the same text.
 
-    A dossier may lack any part; what was not measured is said to be so.
+    A dossier may lack any part; what was not measured is said to be so. verdicts: of all policies, when there are several; they
+    are shown side by side, and `verdict` stands on the first page.
     """
-    return environment().get_template("report.html").render(**_context(Reading(dossier), verdict))
+    return environment().get_template("report.html").render(**_context(Reading(dossier), verdict, verdicts))
 
 
 @cache
@@ -99,9 +103,10 @@ def _script() -> tuple[Markup, str]:
     return Markup(text), "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _chapters(verdict: Verdict | None, others: tuple[Family, ...]) -> tuple[Chapter, ...]:
+def _chapters(verdict: Verdict | None, others: tuple[Family, ...], *, several: bool) -> tuple[Chapter, ...]:
     keys = [
         *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
+        *([("policies", "The policies side by side")] if several else []),
         *_CHAPTERS,
         *((f"family-{family.key}", family.title) for family in others),
         *_LAST,
@@ -109,7 +114,7 @@ def _chapters(verdict: Verdict | None, others: tuple[Family, ...]) -> tuple[Chap
     return tuple(Chapter(key, title, place) for place, (key, title) in enumerate(keys, 1))
 
 
-def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
+def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
     dossier, metric = reading.dossier, reading.headline
     others = families(reading)
     blocks, left = figure_blocks(reading)
@@ -125,11 +130,12 @@ def _context(reading: Reading, verdict: Verdict | None) -> dict[str, Any]:
         "metric": metric,
         "margin": margin_text(reading.margin),
         "summary": summarise(reading, verdict),
-        "chapters": {chapter.key: chapter for chapter in _chapters(verdict, others)},
+        "chapters": {chapter.key: chapter for chapter in _chapters(verdict, others, several=len(verdicts) > 1)},
         "answers": answers(reading, verdict),
         "policy_open": None if verdict is None else _decision_sheet(reading, verdict, passed=False),
         "policy_passed": None if verdict is None else _decision_sheet(reading, verdict, passed=True),
         "verdict": verdict,
+        "policies": policies_sheet(verdicts) if len(verdicts) > 1 else None,
         "policy_digest": "" if verdict is None else label(verdict.policy_digest, cut=100).shown,
         "protocols": protocol_sheet(reading),
         "all_metrics": metric_sheet(reading),

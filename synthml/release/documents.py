@@ -1,0 +1,79 @@
+"""The documents of a release as bytes, by file name. The same release gives the same bytes.
+
+The statement names the other documents by their digests, so one signature covers all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from synthml.attestation import RELEASE, ReleasePredicate, Statement, Subject, sign
+from synthml.digest import FORM
+from synthml.evidence import canonical_json
+from synthml.report import report_html
+from synthml.report.croissant import croissant_json
+from synthml.report.datasheet import datasheet_markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from securesystemslib.signer import CryptoSigner
+
+    from synthml.release.decision import Release
+
+__all__ = ["SIGNED", "UNSIGNED", "documents", "statement_of"]
+
+SIGNED, UNSIGNED = "release.dsse.json", "release.json"
+
+
+def documents(
+    release: Release,
+    columns: Mapping[str, str],
+    *,
+    signer: CryptoSigner | None = None,
+    file_name: str = "synthetic.parquet",
+    file_format: str = "application/vnd.apache.parquet",
+) -> dict[str, bytes]:
+    """File name -> content: dossier, evidence, verdicts, datasheet, Croissant, and the statement, signed when there is a key.
+
+    columns: name -> kind, of the synthetic table; file_name, file_format: of the table's file, for the catalogue entry.
+    """
+    dossier, verdicts = release.dossier, release.verdicts
+    files = {
+        "dossier.html": report_html(dossier, release.binding, verdicts=verdicts).encode("utf-8"),
+        "evidence.json": dossier.to_json(),
+        "verdicts.json": canonical_json(release.to_dict()),
+        "datasheet.md": datasheet_markdown(dossier, verdicts, columns).encode("utf-8"),
+        "datasheet.croissant.json": croissant_json(dossier, verdicts, columns, file_name=file_name, file_format=file_format),
+    }
+    statement = statement_of(release, files)
+    if signer is None:
+        return {**files, UNSIGNED: statement.to_json()}
+    return {**files, SIGNED: sign(statement, signer)}
+
+
+def statement_of(release: Release, files: Mapping[str, bytes]) -> Statement:
+    """The claim that is signed: what was decided of which table, by which evidence, with the digest of every document."""
+    dossier = release.dossier
+    digests = {name: _sha256(content) for name, content in sorted(files.items())}
+    predicate = ReleasePredicate(
+        outcome=release.outcome,
+        policies={
+            verdict.policy: {"outcome": verdict.outcome, "digest": verdict.policy_digest, "verdict": verdict.digest}
+            for verdict in release.verdicts
+        },
+        evidence=dossier.digest,
+        datasheet=digests["datasheet.md"],
+        documents=digests,
+        decided=release.verdicts[0].decided,
+        seed=dossier.seed,
+        synthml=dossier.synthml,
+        digest_form=FORM,
+        generation=dossier.generation,
+    )
+    return Statement((Subject("synthetic", release.subject),), RELEASE, predicate.to_dict())
+
+
+def _sha256(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()

@@ -1,0 +1,43 @@
+"""Several policies on one table, side by side: what each asks for, and where they come to different ends for this dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synthml.policy.comparison import compare
+from synthml.report.charts import Cell, Column, Section, Sheet
+from synthml.report.wording import label, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synthml.policy.comparison import ComparedRow
+    from synthml.policy.verdict import Decision, Verdict
+
+__all__ = ["policies_sheet"]
+
+_WORDS = {"pass": "met", "fail": "failed", "insufficient": "not decidable"}
+_MOST = 150
+
+
+def policies_sheet(verdicts: Sequence[Verdict]) -> Sheet:
+    """A row for everything that a policy asks for, a column for each policy; first the rows in which the policies differ."""
+    columns = (Column("Asked for", "label"), *(Column(prose(v.policy, cut=40), hint=_WORDS[v.outcome]) for v in verdicts))
+    rows = compare(verdicts)[:_MOST]
+    sections = tuple(
+        Section(title, tuple(_cells(row, verdicts) for row in rows if row.differs == differs))
+        for title, differs in (("The policies differ", True), ("The policies agree", False))
+    )
+    return Sheet("policies", "What each policy asks for, and how it is met here.", columns, sections)
+
+
+def _cells(row: ComparedRow, verdicts: Sequence[Verdict]) -> tuple[Cell, ...]:
+    of = "" if row.of in ("", "all") else label(row.of).shown
+    return (Cell(prose(row.asks, cut=80), of), *(_cell(row.decisions.get(verdict.policy)) for verdict in verdicts))
+
+
+def _cell(decision: Decision | None) -> Cell:
+    if decision is None:
+        return Cell("not asked")
+    weight = "; warns only" if decision.severity == "warn" else ""
+    return Cell(_WORDS[decision.outcome], prose(decision.required, cut=80) + weight, tone=f"outcome {decision.outcome}")
