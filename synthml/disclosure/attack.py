@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from synthml.disclosure.ground import Ground
 
-__all__ = ["Attack", "ThreatModel", "measured"]
+__all__ = ["Attack", "ThreatModel", "group_rows", "measured"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def measured(attack: Attack, ground: Ground) -> Finding:
         worst, _ = worst_group(best.groups, ground.confidence)
         if best.groups or ground.schema.sensitive:
             figures[f"disclosure.{attack.name}.worst_group/{_of(of)}"] = worst if ground.holdout else _no_control()
-        groups += _group_rows(attack.name, of, best)
+        groups += group_rows(attack.name, of, best)
     tables = {
         "disclosure_attacks": tuple(
             _row(attack.name, decisive[a.of] if chosen else a, chosen, ground.unit)
@@ -118,7 +118,8 @@ def _row(name: str, attempt: Attempt, decisive: bool, unit: str) -> dict[str, An
     return {**row, **counts, "unit": unit, "status": rates.risk.status, "reason": rates.risk.reason}
 
 
-def _group_rows(name: str, of: str, attempt: Attempt) -> list[dict[str, Any]]:
+def group_rows(name: str, of: str, attempt: Attempt) -> list[dict[str, Any]]:
+    """Rows of the table of groups; a group that may not be shown has its reason and no number."""
     _, worst = worst_group(attempt.groups)
     rows = []
     for group in attempt.groups:
