@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthml import __version__
+from synthml_tracking.commands.key import key as key_group
+from synthml_tracking.commands.policy import policy as policy_group
+from synthml_tracking.commands.release import release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,11 @@ def _seed(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.version_option(__version__, prog_name="synthml")
 def cli() -> None:
     """Proof for models trained on synthetic data: measured on real rows, in every patient group, recorded in MLflow."""
+
+
+cli.add_command(release)
+cli.add_command(key_group)
+cli.add_command(policy_group)
 
 
 @cli.command()
@@ -78,6 +86,10 @@ def demo(tracking_uri: str | None, seed: int, open_ui: bool, as_json: bool) -> N
 @click.option("--register", "registered_model", metavar="NAME", help="Register the model under this name.")
 @click.option("--policy", default="research-sandbox", show_default=True, help="Policy of the verdict shown in report and card.")
 @click.option("--strict", is_flag=True, help="Refuse to log a model file that holds rare values of a table.")
+@click.option(
+    "--release", "release_file", type=_STUDY, help="Release of the synthetic table. Default: release.dsse.json beside it."
+)
+@click.option("--release-key", type=_STUDY, help="Public keys that the release is checked with. Default: SYNTHML_TRUSTED_KEYS.")
 @_as_json
 def run(
     study: Path,
@@ -87,15 +99,20 @@ def run(
     registered_model: str | None,
     policy: str,
     strict: bool,
+    release_file: Path | None,
+    release_key: Path | None,
     as_json: bool,
 ) -> None:
     """Train the study's model on synthetic rows, measure it on real ones, log and register it."""
     from synthml import Policy, StudyFile
     from synthml_tracking import start_run
     from synthml_tracking.console import steps
+    from synthml_tracking.releases import find_release
 
     file = StudyFile.load(study)
     chosen = Policy.load(policy)
+    if release_file is None and "synthetic" in file.tables:
+        release_file = find_release(file.tables["synthetic"])
     estimator = file.build_estimator()
     with steps(24, quiet=as_json) as step:
         step("reading and checking the tables")
@@ -108,6 +125,8 @@ def run(
             settings=file.settings,
             policy=chosen,
             strict=strict,
+            release=release_file,
+            release_keys=release_key,
             progress=step,
         ) as active:
             active.fit(estimator)
@@ -123,6 +142,7 @@ def _show_run(active: Any, version: Any, *, as_json: bool) -> None:
         "model_digest": (active.dossier.model or {}).get("digest"),
         "evidence_digest": active.dossier.digest,
         "verdict": None if active.verdict is None else active.verdict.outcome,
+        "release": None if active.release is None else active.release.told,
         "registered": None if version is None else f"models:/{version.name}/{version.version}",
     }
     if as_json:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Verdict
+    from synthml_tracking.releases import AttachedRelease
 
 __all__ = [
     "ArtifactItem",
@@ -211,13 +212,22 @@ def known(study: Study, estimator: object, *, seed: int, error: str | None, stat
     yield EndItem(status)
 
 
-def recording(study: Study, dossier: Dossier, verdict: Verdict, estimator: object, *, artifacts: Iterable[str]) -> Iterator[Item]:
+def recording(
+    study: Study,
+    dossier: Dossier,
+    verdict: Verdict,
+    estimator: object,
+    *,
+    artifacts: Iterable[str],
+    release: AttachedRelease | None = None,
+) -> Iterator[Item]:
     """Everything that a wrapped run logs. artifacts: paths of its files. Raises InputError when the dossier has no model URI."""
     tables = datasets(study)
     yield from tables
     yield ModelItem(_model_id(dossier))
     yield from params(dossier.study, estimator, dossier.seed)
     yield from _tags(dossier, verdict, tables)
+    yield from _release_tags(release)
     yield TagItem("mlflow.note.content", _card(dossier, verdict))
     yield from metrics(dossier)
     yield from (ArtifactItem(path) for path in artifacts)
@@ -251,13 +261,14 @@ def evaluation(
     yield EndItem("FINISHED")
 
 
-def version(name: str, study: Study, dossier: Dossier, verdict: Verdict) -> VersionItem:
+def version(name: str, study: Study, dossier: Dossier, verdict: Verdict, release: AttachedRelease | None = None) -> VersionItem:
     """A registration: the reviewer's card as the description, and the tags that lineage and gates search."""
-    tags = {item.key: item.value for item in _tags(dossier, verdict, datasets(study))}
+    given = (*_tags(dossier, verdict, datasets(study)), *_release_tags(release))
+    tags = {item.key: item.value for item in given}
     return VersionItem(name, _card(dossier, verdict), tags)
 
 
-def artifact_files(dossier: Dossier, verdict: Verdict | None) -> dict[str, bytes]:
+def artifact_files(dossier: Dossier, verdict: Verdict | None, release: AttachedRelease | None = None) -> dict[str, bytes]:
     """Path under the run's artifacts -> content."""
     from synthml.report import report_html
 
@@ -268,6 +279,8 @@ def artifact_files(dossier: Dossier, verdict: Verdict | None) -> dict[str, bytes
     if verdict is not None:
         document = json.dumps(verdict.to_dict(), sort_keys=True, indent=1, ensure_ascii=False)
         files["synthml/verdict.json"] = document.encode("utf-8")
+    if release is not None:
+        files[f"synthml/attestations/{release.key}.dsse.json"] = release.raw
     return files
 
 
@@ -354,6 +367,13 @@ def _tags(dossier: Dossier, verdict: Verdict | None, tables: Iterable[DatasetIte
     yield TagItem("synthml.model_digest", str((dossier.model or {}).get("digest")))
     if verdict is not None:
         yield TagItem("synthml.verdict", f"{verdict.outcome} under {verdict.policy}"[:_VALUE])
+
+
+def _release_tags(release: AttachedRelease | None) -> Iterator[TagItem]:
+    """What a search finds a release by: its outcome with the key's id, and the statement itself."""
+    if release is not None:
+        yield TagItem("synthml.release", release.told)
+        yield TagItem(f"synthml.at.{release.key}", "release")
 
 
 def _card(dossier: Dossier, verdict: Verdict) -> str:

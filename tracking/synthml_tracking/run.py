@@ -20,6 +20,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError, TrackingError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Policy, Verdict
+    from synthml_tracking.releases import AttachedRelease
     from synthml_tracking.scan import Finding
 
 __all__ = ["Run", "start_run"]
@@ -56,6 +58,8 @@ def start_run(
     policy: Policy | str = "research-sandbox",
     strict: bool = False,
     producer: str = "engineer",
+    release: Path | str | None = None,
+    release_keys: Path | str | None = None,
     progress: Callable[[str], None] = lambda _: None,
     observer: Observer = lambda _: None,
 ) -> Iterator[Run]:
@@ -64,14 +68,19 @@ def start_run(
     experiment: default is the one of the active run, else the user's active experiment, else "synthml". tracking_uri: default is
     what the user has set in MLflow, else sqlite:///mlflow.db in the working folder. nested: default is to nest in an active run;
     False refuses to. policy: of the verdict in report and card. strict: refuse to log files that hold rare values of a table.
-    progress: called with a line of text before each piece of work; observer: with each step of recording.
+    release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and version; its digest
+    must be the table's. release_keys: a file of the public keys that it is checked with, by default SYNTHML_TRUSTED_KEYS; with
+    neither, only the digest is checked, and that is recorded. progress: called with a line of text before each piece of work;
+    observer: with each step of recording.
 
-    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured. An exception of the block
+    Raises TrackingError when the server cannot be reached, InputError for what cannot be measured and for a release that is not
+    this table's. An exception of the block
     marks the run FAILED, records what is known, and goes on.
     """
     from synthml import Policy as PolicyFile
 
     chosen = policy if not isinstance(policy, str) else PolicyFile.load(policy)
+    attached = _attached(study, release, release_keys)
     uri = tracking_uri_of(tracking_uri)
     mlflow = load_mlflow()
     outer = mlflow.active_run()
@@ -94,6 +103,7 @@ def start_run(
             settings=settings or MeasureSettings(),
             strict=strict,
             producer=producer,
+            release=attached,
             progress=progress,
             observer=observer,
         )
@@ -106,6 +116,16 @@ def start_run(
             run._finished()
         finally:
             _leave(run.run_id)
+
+
+def _attached(study: Study, release: Path | str | None, keys: Path | str | None) -> AttachedRelease | None:
+    """The release, verified; told before a run is made."""
+    if release is None:
+        return None
+    from synthml_tracking.keys import trusted_keys
+    from synthml_tracking.releases import load_release
+
+    return load_release(Path(release), study, trusted_keys(None if keys is None else Path(keys)))
 
 
 def _experiment(uri: str, name: str | None, outer: Any) -> str:
@@ -154,6 +174,7 @@ class Run:
     settings: MeasureSettings
     strict: bool
     producer: str
+    release: AttachedRelease | None
     progress: Callable[[str], None]
     observer: Observer
     _dossier: Dossier | None = field(default=None, init=False)
@@ -328,11 +349,15 @@ class Run:
         self.progress("deciding and writing the report")
         moment = now()
         findings += self._looked_at("the evidence", dossier.to_json())
+        if self.release is not None:
+            findings += self._looked_at("the release", self.release.payload)
         told = (f"what is logged holds {finding}" for finding in findings)
         self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
-        files = items.artifact_files(self._dossier, self._verdict)
-        listed = items.recording(self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files))
+        files = items.artifact_files(self._dossier, self._verdict, self.release)
+        listed = items.recording(
+            self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files), release=self.release
+        )
         spool.seal(Plan(self._target(), tuple(listed)), files)
 
     def _target(self) -> Target:
@@ -409,7 +434,7 @@ class Run:
         if not name or set(name) & set("/:"):
             raise InputError("a registered model's name is not empty and holds neither / nor :")
         self.progress("registering")
-        item = items.version(name, self.study, dossier, verdict)
+        item = items.version(name, self.study, dossier, verdict, self.release)
         with address(self.tracking_uri):
             spool = Spool.begin()
             spool.seal(Plan(self._target(), (item,)), {})
