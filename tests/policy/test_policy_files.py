@@ -1,10 +1,16 @@
 """A policy file is refused with the line of its mistake, and a child may only tighten."""
 
+import json
+from importlib import resources
+
 import pytest
 
 from synthml.errors import PolicyError
+from synthml.metrics import metrics_for
 from synthml.policy import Policy
-from synthml.policy.criteria import shipped_policies
+from synthml.policy.criteria import policy_schema, shipped_policies
+from synthml.policy.decision import DISTANCES
+from synthml.policy.vocabulary import RANGES
 
 PARENT = """\
 name: parent
@@ -92,3 +98,57 @@ def test_policies_cannot_extend_each_other_in_a_circle(tmp_path):
     path.write_text(f"name: a\nversion: 1\nextends: {path}\n")
     with pytest.raises(PolicyError, match="circle"):
         Policy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("utility.auroc.loss", "utility.aurok.loss"), "line 6.*nothing measures.*Did you mean 'utility.auroc.loss'"),
+        (("utility.auroc.loss", "disclosure.singling_out.risk_upper"), "line 6.*Did you mean 'disclosure.singling_out.risk'"),
+        (("at_most: 0.05", "at_most: 5"), "line 6.*at_most is 5, and utility.auroc.loss lies between -1 and 1"),
+        (("utility.auroc.loss, of: each, at_most: 0.05", "disclosure.copies.share, at_most: -0.1"), "line 6.*between 0 and 1"),
+        (("utility.auroc.loss, of: each, at_most: 0.05", "disclosure.singling_out.risk, at_most: 9"), "line 6.*at 1 or below"),
+        (("source: s", 'source: " "'), "line 6.*source"),
+        (("kinds: [utility]", "kinds: [utilty]"), "line 3.*there is no kind of evidence 'utilty'. Did you mean 'utility'"),
+        (("kinds: [utility]", "signatures: [custodain]"), "line 3.*no role 'custodain'. Did you mean 'custodian'"),
+        (("kinds: [utility]", "documents: [generation.purpos]"), "line 3.*no field.*Did you mean 'generation.purpose'"),
+        (("kinds: [utility]", "documents: [generation.source.owner]"), "line 3.*left out of the public view"),
+    ],
+)
+def test_a_policy_that_could_never_decide_is_told_with_its_line(tmp_path, change, told):
+    """A figure, kind, role or field that nothing ever gives, and a threshold that a figure cannot reach."""
+    with pytest.raises(PolicyError, match=told):
+        load(tmp_path, PARENT.replace(*change))
+
+
+def test_every_metric_that_is_measured_may_be_asked_for():
+    """The names of figures that policies know are those of the metrics and of their protocols."""
+    metrics = {metric.name for task in ("binary", "multiclass", "regression") for metric in metrics_for(task)}
+    for metric in metrics:
+        assert {f"utility.{metric}.tstr", f"utility.{metric}.trtr", f"disparity.{metric}.tstr.difference"} <= set(RANGES)
+
+
+def test_every_threshold_of_a_shipped_policy_is_one_that_can_fail_and_pass():
+    """A bound at the very end of a figure's range would pass everything."""
+    for name in shipped_policies():
+        for criterion in Policy.load(name).criteria:
+            least, most = RANGES[criterion.figure]
+            assert criterion.at_most is None or criterion.at_most < most, criterion.id
+            assert criterion.at_least is None or criterion.at_least > least, criterion.id
+
+
+def test_the_json_schema_is_the_one_of_the_code():
+    """The file that editors read is generated; when the policy's fields change it is written anew."""
+    file = resources.files("synthml.policy") / "policy.schema.json"
+    assert file.read_text(encoding="utf-8") == policy_schema()
+    assert {"name", "version", "criteria"} <= set(json.loads(policy_schema())["properties"])
+
+
+def test_release_policies_never_rest_on_a_distance_alone():
+    """Each has a binding criterion on disclosure that is no distance, and each says that it claims no compliance."""
+    for name in shipped_policies():
+        if name.startswith("release-"):
+            binding = {c.figure for c in Policy.load(name).criteria if c.severity == "block"}
+            assert any(figure.removesuffix(".beyond") not in DISTANCES for figure in binding)
+            head = (resources.files("synthml.policy") / f"{name}.yaml").read_text(encoding="utf-8").partition("\nname:")[0]
+            assert "no claim of compliance" in head.replace("\n# ", " ")
