@@ -26,6 +26,9 @@ def advice(release: Release) -> tuple[str, ...]:
         lines += [_about_failed(decision) for decision in verdict.failed]
     for verdict in release.verdicts:
         lines += [_about_open(decision) for decision in verdict.open]
+    missing = dict.fromkeys(d.figure for verdict in release.verdicts for d in verdict.open if _missing(d))
+    if missing:
+        lines.append(f"not measured: {', '.join(missing)}; the notes of the dossier say why")
     return tuple(dict.fromkeys(line for line in lines if line))
 
 
@@ -35,7 +38,13 @@ def _about_failed(decision: Decision) -> str:
     return _ON_FAIL.get(decision.figure.partition(".")[0], "")
 
 
+def _missing(decision: Decision) -> bool:
+    return bool(decision.figure) and decision.found == "not measured"
+
+
 def _about_open(decision: Decision) -> str:
+    if _missing(decision):
+        return ""
     kind, _, what = decision.id.partition(".")
     if kind == "document":
         return f"fill in {what} in the study's generation record"

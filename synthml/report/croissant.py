@@ -90,7 +90,7 @@ def croissant_json(
 
 def _description(record: Mapping[str, Any], facts: Mapping[str, Any], verdicts: Sequence[Verdict], digest: str) -> str:
     purpose = record.get("purpose")
-    told = [f"Synthetic table of {facts.get('rows')} rows and {facts.get('columns')} columns; no row is a person."]
+    told = [f"Synthetic table of {facts.get('rows')} rows and {facts.get('columns')} columns, drawn by a generator."]
     if purpose:
         told.append(f"Purpose: {purpose}")
     if verdicts:

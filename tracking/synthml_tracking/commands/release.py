@@ -230,10 +230,10 @@ def _show(decided: Release, output: Path, rows_at_risk: Path | None, *, signed: 
         if against:
             table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
             for title in ("", "criterion", "required", "found"):
-                table.add_column(title, overflow="fold")
+                table.add_column(title, overflow="fold", no_wrap=title == "criterion")
             for d in against[:_MOST_TOLD]:
                 mark = "warning" if d.severity == "warn" else d.outcome
-                criterion = d.id if d.of in ("", "all") else f"{d.id} [{d.of}]"
+                criterion = d.id if d.of in ("", "all", "each", "groups") else f"{d.id} [{d.of}]"
                 table.add_row(*(Text(cell) for cell in (f"  {mark}", criterion, d.required, d.found)))
             console.print(table)
             if len(against) > _MOST_TOLD:
