@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["policies_sheet"]
 
 _WORDS = {"pass": "met", "fail": "failed", "insufficient": "not decidable"}
+_WHOLE = ("all", "each", "groups")
 _MOST = 150
 
 
@@ -32,12 +33,20 @@ def policies_sheet(verdicts: Sequence[Verdict]) -> Sheet:
 
 
 def _cells(row: ComparedRow, verdicts: Sequence[Verdict]) -> tuple[Cell, ...]:
-    of = "" if row.of in ("", "all") else label(row.of).shown
-    return (Cell(prose(row.asks, cut=80), of), *(_cell(row.decisions.get(verdict.policy)) for verdict in verdicts))
+    return (_asked(row), *(_cell(row.decisions.get(verdict.policy)) for verdict in verdicts))
+
+
+def _asked(row: ComparedRow) -> Cell:
+    """The name that the policies have for it; what is no figure is a condition, in words."""
+    first = next(iter(row.decisions.values()))
+    if not first.figure:
+        return Cell(prose(first.required, cut=80))
+    return Cell(prose(first.id, cut=80), "" if row.of in ("", *_WHOLE) else label(row.of).shown)
 
 
 def _cell(decision: Decision | None) -> Cell:
     if decision is None:
         return Cell("not asked")
     weight = "; warns only" if decision.severity == "warn" else ""
-    return Cell(_WORDS[decision.outcome], prose(decision.required, cut=80) + weight, tone=f"outcome {decision.outcome}")
+    asked = prose(decision.required, cut=80) if decision.figure else ""
+    return Cell(_WORDS[decision.outcome], asked + weight, tone=f"outcome {decision.outcome}")

@@ -214,3 +214,15 @@ def test_the_verdicts_of_a_known_dossier_do_not_change_unnoticed():
     assert [d.id for d in release.verdicts[0].failed] == ["singling-out"]
     assert canonical_json(release.to_dict()) == canonical_json(json.loads(canonical_json(release.to_dict())))
     assert set(CALM) >= {d.figure + "/" + d.of for d in release.verdicts[0].decisions if d.figure and d.of == "ill"}
+
+
+def test_the_example_study_is_one_that_every_release_policy_has_documents_for():
+    """examples/release: its generation record leaves no document open under the policies that its script names."""
+    from pathlib import Path
+
+    from synthml import StudyFile
+
+    file = StudyFile.load(Path(__file__).parents[2] / "examples" / "release" / "study.yaml")
+    record = file.generation.redacted().to_dict()
+    for verdict in decide_release(dossier(record=record), policies(), now=NOW).verdicts:
+        assert not [d.id for d in verdict.decisions if d.id.startswith("document.") and d.outcome != "pass"]

@@ -12,6 +12,8 @@
     scan        looks for values that point at somebody in what is about to be logged
     client      the door to MLflow: telemetry off, bounded patience, plain errors
 
+    keys, releases                      signing and trusted keys; the release of a table, found and held against it
+    commands/                           the custodian's commands: release, key, policy
     cli, demo, console, clock, files    the `synthml` command, the demo, the terminal, the time, files that are whole or absent
 
 Names are loaded when they are first used; MLflow is imported by the first call that needs it.
