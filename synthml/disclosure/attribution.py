@@ -95,7 +95,9 @@ def finding(ground: Ground) -> Finding:
         of = escape_label(secret)
         reason = unfit(ground, secret)
         if reason:
-            figures |= {f"disclosure.{name}/{of}": Estimate.insufficient(reason) for name in ("cap.excess", "tcap.excess", "disco")}
+            figures |= {
+                f"disclosure.{name}/{of}": Estimate.insufficient(reason) for name in ("cap.excess", "tcap.excess", "disco")
+            }
             continue
         keys = joint_codes(ground, keys_for(ground, secret))
         codes = value_codes(ground, secret, binned=True)
@@ -156,7 +158,9 @@ def _mean(values: NDArray[np.float64], side: Side, ground: Ground, method: str) 
     # a share that every row has, or none, is not known without error: one row more would show another
     error = max(found.error, 1 / n) if value in (0.0, 1.0) else found.error
     half = quantile(ground.confidence, found.df) * error if math.isfinite(found.df) else error
-    return Estimate(value, max(value - half, 0.0), min(value + half, 1.0), n, f"{method}, by {ground.unit}", confidence=ground.confidence)
+    return Estimate(
+        value, max(value - half, 0.0), min(value + half, 1.0), n, f"{method}, by {ground.unit}", confidence=ground.confidence
+    )
 
 
 def _gap(main: Estimate, control: Estimate, name: str) -> Estimate:

@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from synthml.disclosure import (
+    attribution,
+    copies,
+    distances,
+    inference,
+    linkability,
+    membership,
+    singling_out,
+    split_half,
+)
 from synthml.disclosure.ground import Ground
 from synthml.evidence import Evidence
 
@@ -55,7 +65,18 @@ class Measured:
 
 
 def _registry() -> Mapping[str, Measured]:
-    return {}
+    return {
+        "singling_out": Measured(
+            "attack: descriptions that fit one person", singling_out.ATTACK.threat_model, singling_out.finding
+        ),
+        "linkability": Measured("attack: linking two partial records", linkability.ATTACK.threat_model, linkability.finding),
+        "inference": Measured("attack: inferring secrets", inference.ATTACK.threat_model, inference.finding),
+        "membership": Measured("attack: who was in the source", membership.THREAT_MODEL, membership.finding),
+        "copies": Measured("copies of source rows", copies.THREAT_MODEL, copies.finding),
+        "distances": Measured("distances to source and holdout", distances.THREAT_MODEL, distances.finding),
+        "attribution": Measured("attribution of secrets", attribution.THREAT_MODEL, attribution.finding),
+        "split_half": Measured("what halves of the source look like to each other", split_half.THREAT_MODEL, split_half.finding),
+    }
 
 
 ATTACKS: Mapping[str, Measured] = MappingProxyType(dict(_registry()))

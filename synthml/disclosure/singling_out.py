@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ATTACK", "Columns", "Predicate", "finding"]
 
 _SIZES = (2, 3, 4, 5)
+_LEAST = 100  # with fewer predicates a rate says nothing, and its wide interval would drown the other mode's
 _CUTS = 5  # how often the larger table is cut to the size of the smaller
 Condition = tuple[int, str, float]
 Predicate = tuple[Condition, ...]
@@ -215,8 +216,9 @@ def _attempts(ground: Ground) -> list[Attempt]:
 
 
 def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: list[Predicate]) -> Attempt:
-    if not predicates:
-        nothing = Estimate.insufficient(f"no {mode} predicate fits exactly one synthetic row", n=0)
+    if len(predicates) < _LEAST:
+        reason = f"{len(predicates)} {mode} predicates fit exactly one synthetic row: too few for a rate"
+        nothing = Estimate.insufficient(reason, n=len(predicates))
         return Attempt(mode, Rates(nothing, nothing, nothing, nothing, nothing))
     rng = ground.rng("singling_out", mode)
     guesses = _guessed(tables, ground, [len(predicate) for predicate in predicates], rng)

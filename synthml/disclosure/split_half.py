@@ -47,7 +47,6 @@ THREAT_MODEL = ThreatModel(
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-
 def finding(ground: Ground) -> Finding:
     """Thresholds, and what lies beyond them."""
     if ground.source.count < _LEAST:
@@ -82,7 +81,9 @@ def _told(between: Mapping[str, list[float]], against: Mapping[str, list[float]]
         figure, _, of = name.partition("/")
         method = f"split-half, {repeats} repeats, {half_rows} rows"
         figures[f"{figure}.threshold/{of}"] = Estimate(threshold, n=repeats, method=f"{PERCENTILE}th percentile; {method}")
-        figures[f"{figure}.beyond/{of}"] = Estimate(value - threshold, n=repeats, method=f"value at that size minus threshold; {method}")
+        figures[f"{figure}.beyond/{of}"] = Estimate(
+            value - threshold, n=repeats, method=f"value at that size minus threshold; {method}"
+        )
         rows.append(
             {"figure": figure, "of": of, "value": value, "threshold": threshold, "repeats": repeats, "half_rows": half_rows}
         )
@@ -131,7 +132,9 @@ def _distance_share(ground: Ground) -> Callable[[Rows, Rows, bool], float]:
     return measure
 
 
-def _first(index: NDArray[np.int64], distance: NDArray[np.float64], inside: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float64]]:
+def _first(
+    index: NDArray[np.int64], distance: NDArray[np.float64], inside: NDArray[np.bool_]
+) -> tuple[Rows, NDArray[np.float64]]:
     """The nearest listed row that lies inside, and its distance; infinite where none does."""
     held = inside[index] & (index >= 0)
     at = held.argmax(axis=1)
