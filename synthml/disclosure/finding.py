@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthml.estimate import CONFIDENCE, Estimate
-from synthml.estimate.proportions import quantile, wilson
+from synthml.estimate.linear import spread
+from synthml.estimate.proportions import effective_size, quantile, wilson
 from synthml.estimate.ratios import difference_interval, risk_interval
 from synthml.figures import ALL
 
@@ -50,7 +51,8 @@ class Trials:
 
     main (attacked source rows,), control (attacked holdout rows,): bool, whether it succeeded. baseline (attacked source rows,):
     the chance that a guess without the synthetic table succeeds on the same row. source_rows, holdout_rows: positions of the
-    attacked rows; None is all of them, in order.
+    attacked rows; None is all of them, in order. by_row: each row holds a secret of its own, so that a rate is one of rows, with
+    intervals by patient; otherwise success on any row of a patient is success.
     """
 
     main: NDArray[np.bool_]
@@ -58,14 +60,20 @@ class Trials:
     baseline: NDArray[np.float64]
     source_rows: NDArray[np.int64] | None = None
     holdout_rows: NDArray[np.int64] | None = None
+    by_row: bool = False
 
     def of_group(self, source: NDArray[np.int64], holdout: NDArray[np.int64]) -> Trials:
         """Only the rows of a group, by their positions."""
         here, rows = _within(self.source_rows, source, len(self.main))
         if self.control is None:
-            return Trials(self.main[here], None, self.baseline[here], rows)
+            return Trials(self.main[here], None, self.baseline[here], rows, by_row=self.by_row)
         there, others = _within(self.holdout_rows, holdout, len(self.control))
-        return Trials(self.main[here], self.control[there], self.baseline[here], rows, others)
+        return Trials(self.main[here], self.control[there], self.baseline[here], rows, others, self.by_row)
+
+    def of_leaked(self, leaked: NDArray[np.int64]) -> Trials:
+        """Only the source rows that were planted, against the whole control."""
+        here, rows = _within(self.source_rows, leaked, len(self.main))
+        return replace(self, main=self.main[here], baseline=self.baseline[here], source_rows=rows)
 
 
 def _within(
@@ -141,45 +149,71 @@ class Finding:
     hits: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
-def proportion(successes: float, count: int, confidence: float, method: str) -> Estimate:
+def proportion(share: Share, confidence: float, method: str) -> Estimate:
     """A share with Wilson's interval."""
-    low, high = wilson(successes / count, count, quantile(confidence))
-    return Estimate(successes / count, low, high, count, method, confidence=confidence)
+    low, high = wilson(share.value, share.size, quantile(confidence))
+    return Estimate(share.value, low, high, share.count, method, confidence=confidence)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share and the independent trials that it is worth. count: patients (or rows) that it is told of."""
+
+    value: float
+    size: float
+    count: int
+
+
+def _share_of(success: NDArray[Any], side: Side, rows: NDArray[np.int64] | None, by_row: bool) -> Share | None:
+    if not by_row:
+        found = by_patient(success, side, rows)
+        return Share(float(found.mean()), len(found), len(found)) if len(found) else None
+    if not len(success):
+        return None
+    units = side.units if rows is None else side.units[rows]
+    value = float(np.mean(success))
+    variance = spread((np.asarray(success, dtype=np.float64) - value) / len(units), units).variance
+    return Share(value, effective_size(value, variance, len(units), len(np.unique(units))), len(units))
 
 
 def rates_of(trials: Trials, ground: Ground, confidence: float | None = None) -> Rates:
     """Rates by patient: shares with Wilson's intervals, risk with Koopman's, difference with Newcombe's."""
     level = ground.confidence if confidence is None else confidence
-    unit = ground.unit
-    hit = by_patient(trials.main, ground.source, trials.source_rows)
-    n, a = len(hit), float(hit.mean()) if len(hit) else 0.0
-    if not n:
+    unit = "rows, by patient" if trials.by_row and ground.schema.subject is not None else ground.unit
+    hit = _share_of(trials.main, ground.source, trials.source_rows, trials.by_row)
+    guess = _share_of(trials.baseline, ground.source, trials.source_rows, trials.by_row)
+    if hit is None or guess is None:
         nothing = Estimate.insufficient("no row could be attacked", n=0)
         return Rates(nothing, nothing, nothing, nothing, nothing)
-    main = proportion(hit.sum(), n, level, f"share of {unit} (Wilson)")
-    guess = by_patient(trials.baseline, ground.source, trials.source_rows)
-    baseline = Estimate(float(guess.mean()), n=n, method=f"chance of a guess, over the same {unit}", confidence=level)
+    main = proportion(hit, level, f"share of {unit} (Wilson)")
+    baseline = Estimate(guess.value, n=guess.count, method=f"chance of a guess, over the same {unit}", confidence=level)
     if trials.control is None or ground.holdout is None:
-        missing = Estimate.insufficient(NO_HOLDOUT, n=n)
+        missing = Estimate.insufficient(NO_HOLDOUT, n=hit.count)
         return Rates(main, missing, baseline, missing, missing)
-    met = by_patient(trials.control, ground.holdout, trials.holdout_rows)
-    m = len(met)
-    if not m:
+    met = _share_of(trials.control, ground.holdout, trials.holdout_rows, trials.by_row)
+    if met is None:
         nothing = Estimate.insufficient("no row of the holdout could be attacked", n=0)
         return Rates(main, nothing, baseline, nothing, nothing)
-    b = float(met.mean())
-    control = proportion(met.sum(), m, level, f"share of {unit} (Wilson)")
+    return compared(hit, met, main, proportion(met, level, main.method), baseline, unit)
+
+
+def compared(hit: Share, met: Share, main: Estimate, control: Estimate, baseline: Estimate, unit: str) -> Rates:
+    """Risk and difference of two shares."""
+    level, (a, n), (b, m) = main.confidence, (hit.value, hit.size), (met.value, met.size)
     low, high = difference_interval(a, n, b, m, level)
-    difference = Estimate(a - b, low, high, n, "main minus control (Newcombe)", confidence=level)
+    difference = Estimate(a - b, low, high, hit.count, "main minus control (Newcombe)", confidence=level)
     if b == 1:
-        return Rates(main, control, baseline, Estimate.insufficient(NO_ROOM, n=n), difference)
+        return Rates(main, control, baseline, Estimate.insufficient(NO_ROOM, n=hit.count), difference)
     low, high = risk_interval(a, n, b, m, level)
-    risk = Estimate((a - b) / (1 - b), low, high, n, f"risk over control, by {unit} (Koopman)", confidence=level)
+    method = f"risk over control, by {unit} (Koopman)"
+    risk = Estimate((a - b) / (1 - b), low, high, hit.count, method, confidence=level)
     return Rates(main, control, baseline, risk, difference, lambda c: risk_interval(a, n, b, m, c))
 
 
 def attempt_of(ground: Ground, mode: str, trials: Trials, *, of: str = ALL, groups: bool = True) -> Attempt:
-    """Measure the trials of one mode, overall and in every sensitive group."""
+    """Measure the trials of one mode, overall and in every sensitive group; on planted ground only on the planted rows."""
+    if ground.leaked is not None:
+        return Attempt(mode, rates_of(trials.of_leaked(ground.leaked), ground), of)
     rows = np.arange(len(ground.source)) if trials.source_rows is None else trials.source_rows
     risks = _group_risks(ground, trials) if groups else ()
     return Attempt(mode, rates_of(trials, ground), of, risks, rows[trials.main & (trials.baseline < 0.5)])

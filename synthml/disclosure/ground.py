@@ -97,7 +97,8 @@ class Ground:
 
     columns: the attacked columns (everything in all tables but the subject); kinds: column -> kind. synthesizer: a generator to
     train again (unfitted or fitted, it is copied), or None. epsilon: the privacy that the generation record declares for the unit
-    of the attacks, or None.
+    of the attacks, or None. leaked: positions of the source rows that were planted into the synthetic table to see whether an
+    attack finds them; None on the tables as they are.
     """
 
     schema: Schema
@@ -114,6 +115,7 @@ class Ground:
     replicates: int = 1000
     synthesizer: Synthesizer | None = None
     epsilon: float | None = None
+    leaked: NDArray[np.int64] | None = None
     progress: Callable[[str], None] = lambda _: None
 
     @classmethod
@@ -178,10 +180,6 @@ class Ground:
         words = [part if isinstance(part, int) else int.from_bytes(part.encode(), "big") % 2**32 for part in key]
         return np.random.default_rng([self.seed, *words])
 
-    def with_synthetic(self, synthetic: Side) -> Ground:
-        """The same ground with another synthetic table."""
-        return replace(self, synthetic=synthetic)
-
     def planted(self, share: float) -> Ground:
         """With `share` of the synthetic rows replaced by source rows, drawn at random: a leak that an attack must find."""
         rng = self.rng("planted", round(share * 1e6))
@@ -193,7 +191,8 @@ class Ground:
         for name, values in columns.items():
             values[out] = self.source.frame[name].to_numpy()[leaked]
         frame = frame_of(columns, rows)
-        return self.with_synthetic(_side("synthetic", frame, self.synthetic.units, self.scale))
+        made = _side("synthetic", frame, self.synthetic.units, self.scale)
+        return replace(self, synthetic=made, leaked=np.sort(leaked))
 
 
 def _epsilon(study: Study, source: Side) -> float | None:

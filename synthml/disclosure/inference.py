@@ -5,6 +5,9 @@ Two attacks on every secret; the stronger counts. `nearest` guesses the secret o
 lot. `model` learns the secret from the quasi-identifiers on the synthetic table. A guess succeeds when it is equal, or, for numbers
 and dates, within the tolerance of the larger of the truth's size and the column's scale, its interquartile range in the source.
 
+A secret that changes between a patient's rows is one secret for each row: rates are of rows then, with intervals by patient. (To take
+success on any row for success would reward guessing often.)
+
 Baseline: the best constant guess, the synthetic table's majority class or median. What a model trained on the holdout reaches on the
 source stands beside it as a note: that much anybody can know about the population.
 """
@@ -145,6 +148,7 @@ def _attempts(ground: Ground, secrets: tuple[str, ...] | None = None) -> list[At
         if unfit(ground, secret):
             continue
         kind, keys = ground.kinds[secret], keys_for(ground, secret)
+        varies = changes(ground.source, secret)
         truths = [values_of(side.frame, secret, kind) for side in sides]
         judged = partial(succeeds, kind=kind, tolerance=ground.settings.tolerance, scale=_spread(ground, secret))
         constant = constant_guess(values_of(ground.synthetic.frame, secret, kind), kind)
@@ -155,9 +159,20 @@ def _attempts(ground: Ground, secrets: tuple[str, ...] | None = None) -> list[At
             guesses["model"] = by_model
         for mode, made in guesses.items():
             hits = [judged(guess, truth) for guess, truth in zip(made, truths, strict=True)]
-            trials = Trials(hits[0], hits[1] if len(hits) > 1 else None, baseline)
+            trials = Trials(hits[0], hits[1] if len(hits) > 1 else None, baseline, by_row=varies)
             found.append(attempt_of(ground, mode, trials, of=secret))
     return found
+
+
+def changes(side: Side, secret: str) -> bool:
+    """Whether the secret differs between the rows of somebody."""
+    if not side.clustered:
+        return False
+    codes = pd.factorize(side.frame[secret])[0]
+    lowest, highest = np.full(side.count, len(codes)), np.full(side.count, -2)
+    np.minimum.at(lowest, side.units, codes)
+    np.maximum.at(highest, side.units, codes)
+    return bool((lowest < highest).any())
 
 
 def _spread(ground: Ground, secret: str) -> float:

@@ -20,9 +20,8 @@ import numpy as np
 import pandas as pd
 
 from synthml.disclosure.attack import Attack, ThreatModel, measured
-from synthml.disclosure.finding import NO_HOLDOUT, Attempt, Finding, Rates, Trials, attempt_of, proportion
+from synthml.disclosure.finding import NO_HOLDOUT, Attempt, Finding, Rates, Share, Trials, attempt_of, compared, proportion
 from synthml.estimate import Estimate
-from synthml.estimate.ratios import difference_interval, risk_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,7 +98,9 @@ def _holds(values: NDArray[np.float64], condition: Condition) -> NDArray[np.bool
     _, sign, value = condition
     if sign == "null":
         return np.isnan(values)
-    return {"<=": values <= value, ">=": values >= value, "==": values == value}[sign]
+    if sign == "==":
+        return np.equal(values, value)
+    return np.less_equal(values, value) if sign == "<=" else np.greater_equal(values, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +239,8 @@ def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: list[Predic
         others,
     )
     plain = attempt_of(ground, mode, met)
+    if ground.leaked is not None:
+        return plain
     return replace(plain, rates=_rates(main, control, chance, ground, count), hits=np.unique(main[main >= 0]))
 
 
@@ -266,24 +269,17 @@ def _marked(hits: NDArray[np.int64], side: Side, rows: NDArray[np.int64]) -> NDA
 
 def _rates(main: NDArray[np.int64], control: NDArray[np.int64] | None, chance: float, ground: Ground, patients: int) -> Rates:
     """Shares of predicates; a predicate is one trial, but never more trials than patients."""
-    level, n = ground.confidence, min(len(main), patients)
-    a = float((main >= 0).mean())
-    method = f"share of {len(main)} predicates"
-    hit = replace(proportion(a * n, n, level, f"{method} (Wilson)"), value=a)
-    guess = Estimate(chance, n=len(main), method=f"share of {len(main)} random predicates", confidence=level)
+    unit = f"{len(main)} predicates"
+    size = min(len(main), patients)
+    hit = Share(float((main >= 0).mean()), size, len(main))
+    method = f"share of {unit} (Wilson)"
+    told = proportion(hit, ground.confidence, method)
+    guess = Estimate(chance, n=len(main), method=f"share of {len(main)} random predicates", confidence=ground.confidence)
     if control is None:
-        missing = Estimate.insufficient(NO_HOLDOUT, n=n)
-        return Rates(hit, missing, guess, missing, missing)
-    b = float((control >= 0).mean())
-    met = replace(proportion(b * n, n, level, f"{method} (Wilson)"), value=b)
-    low, high = difference_interval(a, n, b, n, level)
-    difference = Estimate(a - b, low, high, n, "main minus control (Newcombe)", confidence=level)
-    if b == 1:
-        nothing = Estimate.insufficient("every predicate fits exactly one person of the holdout", n=n)
-        return Rates(hit, met, guess, nothing, difference)
-    low, high = risk_interval(a, n, b, n, level)
-    risk = Estimate((a - b) / (1 - b), low, high, n, f"risk over control, {len(main)} predicates (Koopman)", confidence=level)
-    return Rates(hit, met, guess, risk, difference, lambda c: risk_interval(a, n, b, n, c))
+        missing = Estimate.insufficient(NO_HOLDOUT, n=len(main))
+        return Rates(told, missing, guess, missing, missing)
+    met = Share(float((control >= 0).mean()), size, len(main))
+    return compared(hit, met, told, proportion(met, ground.confidence, method), guess, unit)
 
 
 ATTACK = Attack(

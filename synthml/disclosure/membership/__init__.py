@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synthml.disclosure.ground import Ground, GroupPair, Side
+    from synthml.neighbours import Encoded
 
 __all__ = ["THREAT_MODEL", "finding"]
 
@@ -88,15 +89,11 @@ def _people(ground: Ground, holdout: Side) -> tuple[_People, _People]:
     tried[rng.permutation(holdout.count)[: holdout.count // 2]] = True
     rows = np.flatnonzero(tried[holdout.units])
     reference = holdout.encoded.rows(np.flatnonzero(~tried[holdout.units]))
-    return (
-        _scored(ground, ground.source, np.arange(len(ground.source)), reference, rng, own=True),
-        _scored(ground, holdout, rows, reference, rng, own=False),
-    )
+    members = np.arange(len(ground.source)) if ground.leaked is None else ground.leaked
+    return _scored(ground, ground.source, members, reference, rng), _scored(ground, holdout, rows, reference, rng)
 
 
-def _scored(
-    ground: Ground, side: Side, rows: NDArray[np.int64], reference: Any, rng: np.random.Generator, *, own: bool
-) -> _People:
+def _scored(ground: Ground, side: Side, rows: NDArray[np.int64], reference: Encoded, rng: np.random.Generator) -> _People:
     encoded, units = side.encoded.rows(rows), np.unique(side.units[rows], return_inverse=True)[1]
     found = scores(encoded, ground.synthetic.encoded, reference)
     by_patient = np.stack([highest(found[name], units) for name in NAMES], axis=1)
@@ -164,7 +161,8 @@ def _beyond_rates(ground: Ground, members: _People, others: _People, at: int) ->
     candidates = np.unique(np.quantile(np.concatenate(first), np.linspace(0, 0.999, 200)))
     best = max(candidates, key=lambda t: f1(*first, t, prevalence))
     rng = ground.rng("membership", "f1")
-    drawn = [f1(*(rng.choice(part, len(part)) for part in second), best, prevalence) for _ in range(min(ground.replicates, 200))]
+    repeats = min(ground.replicates, 200)
+    drawn = [f1(*[rng.choice(part, len(part)) for part in second], best, prevalence) for _ in range(repeats)]  # type: ignore[call-arg]
     low, high = np.quantile(drawn, [(1 - ground.confidence) / 2, (1 + ground.confidence) / 2])
     value = f1(*second, best, prevalence)
     naive = 2 * prevalence / (1 + prevalence)
