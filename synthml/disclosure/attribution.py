@@ -1,14 +1,15 @@
 """Attribution: what the synthetic rows with somebody's quasi-identifiers say about his secret.
 
-`cap`                 correct attribution probability: share of the synthetic rows with the same keys that have the same secret, nought
-                      where there is no such row (Elliot 2014; Taub et al. 2018, doi 10.1007/978-3-319-99771-1_9)
+`cap`                 correct attribution probability: share of the synthetic rows with the same keys that have the same secret,
+                      nought where there is no such row (Elliot 2014; Taub et al. 2018, doi 10.1007/978-3-319-99771-1_9)
 `tcap`                the same among source rows whose synthetic key group is of one mind about the secret (targeted: tau = 1)
 `disco`               share of source rows whose keys lead to a synthetic group of one mind, and to the right secret
 `replicated_uniques`  share of source rows with keys that nobody else has, and that stand once in the synthetic table too
                       (Raab, Nowok & Dibben 2024, arXiv 2406.16826)
 
-The excess is the same on the source minus on the holdout: a dominant class tells nothing about anybody. Numbers among the keys, and a
-numeric secret, are binned by the deciles of the source. All four take integer codes, so that they can be repeated on many halves.
+The excess is the same on the source minus on the holdout: a dominant class tells nothing about anybody. Numbers among the keys,
+and a numeric secret, are binned by the deciles of the source. All four take integer codes, so that they can be repeated on many
+halves.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ def cap(keys: Codes, secret: Codes, made_keys: Codes, made_secret: Codes) -> NDA
     """(n,) for each real row the share of synthetic rows with its keys that have its secret; nought without such a row."""
     groups = _counts(made_keys, keys)
     pairs = _pairs(keys, secret, made_keys, made_secret)
-    return np.divide(pairs, groups, out=np.zeros(len(keys)), where=groups > 0)
+    return np.asarray(np.divide(pairs, groups, out=np.zeros(len(keys)), where=groups > 0))
 
 
 def tcap(keys: Codes, secret: Codes, made_keys: Codes, made_secret: Codes) -> NDArray[np.float64]:
     """(n,) 1 or 0 for real rows whose synthetic group is of one mind: whether it is right; NaN for the others."""
     share = cap(keys, secret, made_keys, made_secret)
     sure = _of_one_mind(keys, made_keys, made_secret)
-    return np.where(sure, share, np.nan)
+    return np.asarray(np.where(sure, share, np.nan))
 
 
 def disco(keys: Codes, secret: Codes, made_keys: Codes, made_secret: Codes) -> NDArray[np.float64]:
@@ -84,7 +85,7 @@ def _of_one_mind(keys: Codes, made_keys: Codes, made_secret: Codes) -> NDArray[n
     lowest, highest = np.full(size, np.iinfo(np.int64).max), np.full(size, -1)
     np.minimum.at(lowest, made_keys, made_secret)
     np.maximum.at(highest, made_keys, made_secret)
-    return (lowest == highest)[keys]
+    return np.asarray((lowest == highest)[keys])
 
 
 def finding(ground: Ground) -> Finding:

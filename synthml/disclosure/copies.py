@@ -79,7 +79,7 @@ def _exact(
 def _near(ground: Ground) -> dict[str, Estimate]:
     near = ground.settings.near
     made = ground.synthetic
-    found = nearest(made.encoded, ground.source.encoded, k=1)
+    found = ground.near("synthetic", "source")
     share = _mean(
         (found.distance[:, 0] <= near).astype(float), made.units, ground.confidence, f"share of synthetic rows within {near:g}"
     )
@@ -88,7 +88,8 @@ def _near(ground: Ground) -> dict[str, Estimate]:
     here, there = _equal(ground)
     if len(here) < len(ground.source):
         found = nearest(made.encoded, ground.source.encoded.rows(here), k=1)
-    other = nearest(made.encoded, ground.holdout.encoded.rows(there), k=1)
+    whole = len(there) == len(ground.holdout)
+    other = ground.near("synthetic", "holdout") if whole else nearest(made.encoded, ground.holdout.encoded.rows(there), k=1)
     gap = (found.distance[:, 0] <= near).astype(float) - (other.distance[:, 0] <= near)
     winner = np.where(found.distance[:, 0] <= other.distance[:, 0], found.index[:, 0], len(ground.source) + other.index[:, 0])
     method = f"share within {near:g} of the source minus that of the holdout"

@@ -1,14 +1,16 @@
 """Distances: do synthetic rows lie nearer to the source than they should? May fail a table, never pass one.
 
-`distance_share`  share of synthetic rows nearer to their nearest source row than that row's own nearest source row is (the reading
-                  of the Korean guide of 2024); ties stay out
-`nearest_share`   P(nearer to the source than to the holdout), ties half, with equally many patients in both; a half without a leak
+`distance_share`  share of synthetic rows nearer to their nearest source row than that row's own nearest source row is (the
+                  reading of the Korean guide of 2024); ties stay out
+`nearest_share`   P(nearer to the source than to the holdout), ties half, with equally many patients in both; a half without a
+                  leak
 `nndr`            5th percentile of the ratio of nearest to second nearest distance, to the holdout minus to the source: positive
                   where synthetic rows cling to single source rows
 
-Synthetic rows with the same nearest real row come and go together. Under exchange of source and holdout each real row is in either
-with equal chance, so the variance of a share is p (1 - p) times the sum of squared shares of synthetic rows per real patient: an
-effective number of patients, at which Wilson's interval is taken. Known to miss leaks (Yao et al. 2025, arXiv 2505.01524).
+Synthetic rows with the same nearest real row come and go together. Under exchange of source and holdout each real row is in
+either with equal chance, so the variance of a share is p (1 - p) times the sum of squared shares of synthetic rows per real
+patient: an effective number of patients, at which Wilson's interval is taken. Known to miss leaks (Yao et al. 2025, arXiv
+2505.01524).
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ def finding(ground: Ground) -> Finding:
     count, rng = min(ground.source.count, ground.holdout.count), ground.rng("distances")
     sides = (ground.source, ground.holdout)
     cut = [side.take_units(count, rng) if count < side.count else side for side in sides]
-    met = [nearest(ground.synthetic.encoded, side.encoded, k=2) for side in cut]
+    met = [
+        ground.near("synthetic", whole.role) if side is whole else nearest(ground.synthetic.encoded, side.encoded, k=2)
+        for side, whole in zip(cut, sides, strict=True)
+    ]
     units = [side.units[found.index[:, 0]] for side, found in zip(cut, met, strict=True)]
     figures["disclosure.nearest_share/all"] = _nearest_share(ground, met, units, count)
     figures["disclosure.nndr/all"] = _nndr(ground, met, units)
@@ -72,8 +77,7 @@ def _share(value: float, n: float, rows: int, method: str, confidence: float) ->
 def _distance_share(ground: Ground) -> Estimate:
     if len(ground.source) < 2:
         return Estimate.insufficient("the source has one row: it has no neighbour", n=len(ground.source))
-    made = nearest(ground.synthetic.encoded, ground.source.encoded, k=1)
-    own = nearest(ground.source.encoded, ground.source.encoded, k=1, exclude_self=True)
+    made, own = ground.near("synthetic", "source"), ground.near("source", "source")
     star = made.index[:, 0]
     nearer = made.distance[:, 0] < own.distance[star, 0]
     apart = made.distance[:, 0] != own.distance[star, 0]
@@ -107,6 +111,8 @@ def _nndr(ground: Ground, met: list[Neighbours], units: list[NDArray[np.int64]])
 
 def _quantile(found: Neighbours, owners: NDArray[np.int64], ground: Ground) -> tuple[float, float, float] | None:
     """The quantile of the ratio with bounds at the order statistics of its share (Woodruff 1952, doi 10.2307/2280781)."""
+    if found.distance.shape[1] < 2:
+        return None
     first, second = found.distance[:, 0], found.distance[:, 1]
     if not np.isfinite(second).all():
         return None

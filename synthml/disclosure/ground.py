@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from synthml.estimate import CONFIDENCE
-from synthml.neighbours import Encoded, Scale
+from synthml.neighbours import Encoded, Neighbours, Scale, nearest
 from synthml.settings import DisclosureSettings
 from synthml.study.tables import frame_of
 from synthml.subgroups.naming import Members, columns_label, group_label, named_groupings
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from synthml.study import Schema, Study
     from synthml.synthesis import Synthesizer
 
-__all__ = ["Ground", "GroupPair", "Side", "content_order"]
+__all__ = ["NEAR", "Ground", "GroupPair", "Side", "content_order"]
+
+
+NEAR = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +120,7 @@ class Ground:
     epsilon: float | None = None
     leaked: NDArray[np.int64] | None = None
     progress: Callable[[str], None] = lambda _: None
+    _met: dict[tuple[str, str], Neighbours] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -180,6 +184,18 @@ class Ground:
         words = [part if isinstance(part, int) else int.from_bytes(part.encode(), "big") % 2**32 for part in key]
         return np.random.default_rng([self.seed, *words])
 
+    def near(self, role: str, reference: str) -> Neighbours:
+        """The sixteen nearest rows of one table for each row of another, searched once; a row is no neighbour of itself."""
+        if (role, reference) not in self._met:
+            sides = {"source": self.source, "synthetic": self.synthetic, "holdout": self.holdout}
+            one, other = sides[role], sides[reference]
+            assert one is not None
+            assert other is not None
+            own = role == reference
+            k = min(NEAR, len(other) - own)
+            self._met[role, reference] = nearest(one.encoded, other.encoded, k=k, exclude_self=own)
+        return self._met[role, reference]
+
     def planted(self, share: float) -> Ground:
         """With `share` of the synthetic rows replaced by source rows, drawn at random: a leak that an attack must find."""
         rng = self.rng("planted", round(share * 1e6))
@@ -192,7 +208,7 @@ class Ground:
             values[out] = self.source.frame[name].to_numpy()[leaked]
         frame = frame_of(columns, rows)
         made = _side("synthetic", frame, self.synthetic.units, self.scale)
-        return replace(self, synthetic=made, leaked=np.sort(leaked))
+        return replace(self, synthetic=made, leaked=np.sort(leaked), _met={})
 
 
 def _epsilon(study: Study, source: Side) -> float | None:

@@ -5,8 +5,8 @@ table (Giomi et al. 2023, doi 10.56553/popets-2023-0055). When the k rows neares
 common, he takes the records for one person's. By default A is what he may know (the quasi-identifiers) and B everything else;
 without quasi-identifiers the columns are halved at random, several times, and the worst split counts.
 
-Equally near rows are drawn by lot, apart for A and for B, so that a guess among many ties links no more than chance does. Chance is
-1 - C(n - k, k) / C(n, k) for a table of n rows.
+Equally near rows are drawn by lot, apart for A and for B, so that a guess among many ties links no more than chance does. Chance
+is 1 - C(n - k, k) / C(n, k) for a table of n rows.
 """
 
 from __future__ import annotations

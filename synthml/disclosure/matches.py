@@ -44,7 +44,7 @@ def value_codes(ground: Ground, name: str, *, binned: bool) -> list[NDArray[np.i
 def joint_codes(
     ground: Ground, names: Sequence[str], *, binned: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
-    """Codes 0, 1, ... of combinations of columns in source, synthetic and holdout. binned: numbers by the deciles of the source."""
+    """Codes of combinations of columns in source, synthetic and holdout. binned: numbers by the deciles of the source."""
     sides = _sides(ground)
     joined = np.zeros(sum(len(side) for side in sides), dtype=np.int64)
     for name in names:

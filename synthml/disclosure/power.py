@@ -1,8 +1,8 @@
 """Whether an attack's quiet is evidence: one that cannot beat guessing must find rows that were planted for it.
 
 Source rows are planted into the synthetic table in place of its own, at 5% and then at 1% (the settings' `planted`), and the
-attack is made again, on those rows. If it succeeds on them beyond its control, it would have seen a leak, and its quiet on the real
-table counts; if not, it is blind here, and what it says is `inconclusive`.
+attack is made again, on those rows. If it succeeds on them beyond its control, it would have seen a leak, and its quiet on the
+real table counts; if not, it is blind here, and what it says is `inconclusive`.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Singling out: does a description drawn from the synthetic table fit exactly one real person?
 
-A predicate that is true for exactly one synthetic row is tried on the source; it singles somebody out when it is true for exactly one
-patient (Cohen & Nissim 2020, doi 10.1073/pnas.1914598117; Giomi et al. 2023, doi 10.56553/popets-2023-0055). `univariate` tries every
-value that stands once in its column, and the extremes; `multivariate` combines 2 to 5 of the quasi-identifiers of a random synthetic
-row: its label, or its number as a cut on the far side of the median.
+A predicate that is true for exactly one synthetic row is tried on the source; it singles somebody out when it is true for exactly
+one patient (Cohen & Nissim 2020, doi 10.1073/pnas.1914598117; Giomi et al. 2023, doi 10.56553/popets-2023-0055). `univariate`
+tries every value that stands once in its column, and the extremes; `multivariate` combines 2 to 5 of the quasi-identifiers of a
+random synthetic row: its label, or its number as a cut on the far side of the median.
 
-How often a predicate fits exactly one person depends on how many there are, so source and holdout are cut to equally many patients,
-several times when one is larger, and the shares are averaged. Main and control share their predicates. Each predicate counts as one
-trial, but never more trials than patients. The baseline draws numbers from the source's range and labels from its categories, without
-the synthetic table. In groups the share is that of the group's patients whom any predicate singles out.
+How often a predicate fits exactly one person depends on how many there are, so source and holdout are cut to equally many
+patients, several times when one is larger, and the shares are averaged. Main and control share their predicates. Each predicate
+counts as one trial, but never more trials than patients. The baseline draws numbers from the source's range and labels from its
+categories, without the synthetic table. In groups the share is that of the group's patients whom any predicate singles out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from synthml.disclosure.finding import NO_HOLDOUT, Attempt, Finding, Rates, Shar
 from synthml.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +34,8 @@ __all__ = ["ATTACK", "Columns", "Predicate", "finding"]
 
 _SIZES = (2, 3, 4, 5)
 _LEAST = 100  # with fewer predicates a rate says nothing, and its wide interval would drown the other mode's
+_DRAWS = 5  # for each predicate wanted
+_GUESSES = 2000
 _CUTS = 5  # how often the larger table is cut to the size of the smaller
 Condition = tuple[int, str, float]
 Predicate = tuple[Condition, ...]
@@ -84,6 +86,18 @@ class Columns:
                     break
                 rows = rows[_holds(self.values[condition[0]][rows], condition)]
         return rows
+
+    def patients_with(self, column: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(values,) the row of the one patient who has a value (his first), or -1."""
+        rows, known = self.order[column], self._known(column)
+        held = self.sorted[column][:known]
+        if not known:
+            return np.full(len(values), -1, dtype=np.int64)
+        starts = np.flatnonzero(np.r_[True, held[1:] != held[:-1]])
+        units = self.units[rows[:known]]
+        alone = np.minimum.reduceat(units, starts) == np.maximum.reduceat(units, starts)
+        place = np.minimum(np.searchsorted(held[starts], values), len(starts) - 1)
+        return np.where((held[starts][place] == values) & alone[place], rows[starts][place], -1)
 
     def patient_of(self, predicate: Predicate) -> int:
         """The row of the one patient whom a predicate fits (his first), or -1."""
@@ -137,24 +151,46 @@ def _numbers(columns: list[pd.Series[Any]], is_ordered: bool) -> list[NDArray[np
     return list(np.split(codes, np.cumsum([len(column) for column in columns])[:-1]))
 
 
-def _univariate(tables: _Tables) -> Iterator[Predicate]:
+@dataclass(frozen=True, eq=False)
+class Predicates:
+    """Predicates of one mode. equal: column -> values that stand once in the synthetic table; others: one by one."""
+
+    equal: Mapping[int, NDArray[np.float64]]
+    others: Sequence[Predicate]
+
+    def __len__(self) -> int:
+        return sum(len(values) for values in self.equal.values()) + len(self.others)
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many conditions each has."""
+        return [1] * (len(self) - len(self.others)) + [len(predicate) for predicate in self.others]
+
+    def hits(self, table: Columns) -> NDArray[np.int64]:
+        """(predicates,) the row of the one patient each fits, or -1."""
+        parts = [table.patients_with(column, values) for column, values in self.equal.items()]
+        parts.append(np.array([table.patient_of(predicate) for predicate in self.others], dtype=np.int64))
+        return np.concatenate(parts)
+
+
+def _univariate(tables: _Tables) -> Predicates:
     """Every value that stands once, a null that stands alone, and extremes that one row has."""
     made = tables.synthetic
+    equal: dict[int, NDArray[np.float64]] = {}
+    others: list[Predicate] = []
     for column, is_ordered in enumerate(tables.ordered):
         known = made.sorted[column][: made._known(column)]
         values, counts = np.unique(known, return_counts=True)
-        for value in values[counts == 1]:
-            yield ((column, "==", float(value)),)
+        equal[column] = values[counts == 1]
         if len(known) == len(made.units) - 1:
-            yield ((column, "null", 0.0),)
+            others.append(((column, "null", 0.0),))
         if is_ordered and len(values) > 1:
-            if counts[0] == 1:
-                yield ((column, "<=", float(values[0])),)
-            if counts[-1] == 1:
-                yield ((column, ">=", float(values[-1])),)
+            others += [((column, "<=", float(values[0])),)] if counts[0] == 1 else []
+            others += [((column, ">=", float(values[-1])),)] if counts[-1] == 1 else []
+    return Predicates(equal, others)
 
 
-def _multivariate(tables: _Tables, ground: Ground, rng: np.random.Generator) -> list[Predicate]:
+def _multivariate(tables: _Tables, ground: Ground, rng: np.random.Generator) -> Predicates:
     """Distinct predicates that fit one synthetic row, from several quasi-identifiers of a row drawn at random."""
     made = tables.synthetic
     usable = [at for at, name in enumerate(tables.names) if name in ground.quasi_identifiers]
@@ -164,7 +200,7 @@ def _multivariate(tables: _Tables, ground: Ground, rng: np.random.Generator) -> 
     for size in sizes:
         wanted = -(-ground.settings.predicates // len(sizes))
         before = len(found)
-        for _ in range(8 * wanted):  # most draws fit several rows, or none but a row's like
+        for _ in range(_DRAWS * wanted):  # most draws fit several rows, or none but a row's like
             if len(found) - before >= wanted:
                 break
             row = int(rng.integers(len(made.units)))
@@ -174,7 +210,7 @@ def _multivariate(tables: _Tables, ground: Ground, rng: np.random.Generator) -> 
             )
             if predicate not in found and len(made.matching(predicate)) == 1:
                 found[predicate] = None
-    return list(found)
+    return Predicates({}, list(found))
 
 
 def _median(columns: Columns, column: int) -> float:
@@ -212,20 +248,21 @@ def _guessed_condition(tables: _Tables, column: int, rng: np.random.Generator) -
 
 def _attempts(ground: Ground) -> list[Attempt]:
     tables = _tables(ground)
-    by_mode = {"univariate": list(_univariate(tables)), "multivariate": _multivariate(tables, ground, ground.rng("predicates"))}
+    by_mode = {"univariate": _univariate(tables), "multivariate": _multivariate(tables, ground, ground.rng("predicates"))}
     return [_attempt(ground, tables, mode, predicates) for mode, predicates in by_mode.items()]
 
 
-def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: list[Predicate]) -> Attempt:
+def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: Predicates) -> Attempt:
     if len(predicates) < _LEAST:
         reason = f"{len(predicates)} {mode} predicates fit exactly one synthetic row: too few for a rate"
         nothing = Estimate.insufficient(reason, n=len(predicates))
         return Attempt(mode, Rates(nothing, nothing, nothing, nothing, nothing))
     rng = ground.rng("singling_out", mode)
-    guesses = _guessed(tables, ground, [len(predicate) for predicate in predicates], rng)
+    lengths = predicates.lengths
+    guesses = _guessed(tables, ground, lengths[:: -(-len(lengths) // _GUESSES)], rng)
     chance = float(np.mean([tables.source.patient_of(predicate) >= 0 for predicate in guesses]))
     if ground.holdout is None or tables.holdout is None:
-        hits = np.array([tables.source.patient_of(predicate) for predicate in predicates])
+        hits = predicates.hits(tables.source)
         rates = _rates(hits[:, None], None, chance, ground, ground.source.count)
         return Attempt(mode, rates, hits=np.unique(hits[hits >= 0]))
     count = min(ground.source.count, ground.holdout.count)
@@ -245,17 +282,17 @@ def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: list[Predic
 
 
 def _singled(
-    columns: Columns, side: Side, predicates: list[Predicate], count: int, rng: np.random.Generator
+    columns: Columns, side: Side, predicates: Predicates, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(predicates, cuts) the row of the one patient each predicate fits, or -1; and the rows of the first cut."""
     if count == side.count:
-        hits = np.array([columns.patient_of(predicate) for predicate in predicates])
+        hits = predicates.hits(columns)
         return hits[:, None], np.arange(len(side), dtype=np.int64)
     cuts = [side.rows_of_units(count, rng) for _ in range(_CUTS)]
     found = []
     for rows in cuts:
         part = columns.cut(rows)
-        hits = np.array([part.patient_of(predicate) for predicate in predicates])
+        hits = predicates.hits(part)
         found.append(np.where(hits >= 0, rows[np.maximum(hits, 0)], -1))
     return np.stack(found, axis=1), cuts[0]
 
@@ -287,7 +324,7 @@ ATTACK = Attack(
     ThreatModel(
         question="Can a person be singled out?",
         knows="the synthetic table, and how many people are behind it",
-        tries="descriptions that fit exactly one synthetic row, such as a rare value or a combination of what can be known of a person",
+        tries="descriptions that fit exactly one synthetic row, such as a rare value or a combination of known facts",
         succeeds="when a description fits exactly one real patient more often than it fits exactly one stranger",
     ),
     _attempts,

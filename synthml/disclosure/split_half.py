@@ -1,12 +1,12 @@
 """Split halves: what a figure looks like between two samples of one population.
 
-The source is cut into random halves by patient, again and again; one half plays the source, the other the synthetic table. The 95th
-percentile of a figure over these repeats is its threshold: two honest samples rarely exceed it (the reading of the Korean guide of
-2024). Figures depend on the size of the tables, so the synthetic table is compared in the same way: as many of its rows, against
-random halves of the source. `threshold` is the percentile, `beyond` what the synthetic table has above it, on average.
+The source is cut into random halves by patient, again and again; one half plays the source, the other the synthetic table. The
+95th percentile of a figure over these repeats is its threshold: two honest samples rarely exceed it (the reading of the Korean
+guide of 2024). Figures depend on the size of the tables, so the synthetic table is compared in the same way: as many of its rows,
+against random halves of the source. `threshold` is the percentile, `beyond` what the synthetic table has above it, on average.
 
-Distances need no new search for a half: of the nearest rows found once, the first that lies in the half is the nearest there. A row
-with none of its sixteen nearest in the half (one in 65,000) stays out of that repeat.
+Distances need no new search for a half: of the nearest rows found once, the first that lies in the half is the nearest there. A
+row with none of its sixteen nearest in the half (one in 65,000) stays out of that repeat.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from synthml.disclosure.inference import keys_for, unfit
 from synthml.disclosure.matches import joint_codes, row_codes, value_codes
 from synthml.estimate import Estimate
 from synthml.figures import escape_label
-from synthml.neighbours import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["THREAT_MODEL", "finding"]
 
 PERCENTILE = 95
-_NEAR = 16
 _LEAST = 40
 THREAT_MODEL = ThreatModel(
     question="Is the table more like its source than two samples of the same people are like each other?",
@@ -115,9 +113,7 @@ def _attributed(measure: Any, keys: Any, codes: Any, one: Rows, other: Rows, rea
 
 
 def _distance_share(ground: Ground) -> Callable[[Rows, Rows, bool], float]:
-    near = min(_NEAR, len(ground.source) - 1)
-    own = nearest(ground.source.encoded, ground.source.encoded, k=near, exclude_self=True)
-    met = nearest(ground.synthetic.encoded, ground.source.encoded, k=min(_NEAR, len(ground.source)))
+    own, met = ground.near("source", "source"), ground.near("synthetic", "source")
     inside = np.zeros(len(ground.source), dtype=bool)
 
     def measure(one: Rows, other: Rows, real: bool) -> float:
@@ -136,7 +132,13 @@ def _first(
     index: NDArray[np.int64], distance: NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> tuple[Rows, NDArray[np.float64]]:
     """The nearest listed row that lies inside, and its distance; infinite where none does."""
-    held = inside[index] & (index >= 0)
-    at = held.argmax(axis=1)
+    at = np.full(len(index), -1)
+    left = np.arange(len(index))
+    for place in range(index.shape[1]):  # half of those left are settled at every place
+        held = inside[index[left, place]]
+        at[left[held]] = place
+        left = left[~held]
+        if not len(left):
+            break
     rows = np.arange(len(index))
-    return index[rows, at], np.where(held[rows, at], distance[rows, at], np.inf)
+    return index[rows, at], np.where(at >= 0, distance[rows, at], np.inf)

@@ -1,9 +1,9 @@
 """Membership: can it be told who was in the source?
 
-Members are the source's patients, non-members one half of the holdout; the other half is the intruder's reference. The strongest of
-five scores is chosen on half of the people and reported on the other half, so that luck in choosing does not look like a leak. An
-intruder who calls people members is right by luck as often as members are among those he tries: the F1 takes the share that the source
-has of all real patients here, never a half.
+Members are the source's patients, non-members one half of the holdout; the other half is the intruder's reference. The strongest
+of five scores is chosen on half of the people and reported on the other half, so that luck in choosing does not look like a leak.
+An intruder who calls people members is right by luck as often as members are among those he tries: the F1 takes the share that
+the source has of all real patients here, never a half.
 
 `scores`  how near the synthetic table is to a record      `rates`   AUROC, true positives at few false ones, F1, epsilon
 `shadow`  generators trained again, with and without the most exposed patients
@@ -162,7 +162,8 @@ def _beyond_rates(ground: Ground, members: _People, others: _People, at: int) ->
     best = max(candidates, key=lambda t: f1(*first, t, prevalence))
     rng = ground.rng("membership", "f1")
     repeats = min(ground.replicates, 200)
-    drawn = [f1(*[rng.choice(part, len(part)) for part in second], best, prevalence) for _ in range(repeats)]  # type: ignore[call-arg]
+    redrawn = ([rng.choice(part, len(part)) for part in second] for _ in range(repeats))
+    drawn = [f1(inside, outside, best, prevalence) for inside, outside in redrawn]
     low, high = np.quantile(drawn, [(1 - ground.confidence) / 2, (1 + ground.confidence) / 2])
     value = f1(*second, best, prevalence)
     naive = 2 * prevalence / (1 + prevalence)

@@ -1,8 +1,8 @@
 """What a score is worth: AUROC, true positives at few false ones, the F1 of an intruder, and a lower bound of epsilon.
 
-The share of members above the threshold that a given share of non-members exceeds carries the uncertainty of both sides: the threshold
-is redrawn as the order statistic of a resample of non-members (its rank is a beta variable), the share of members above it as a beta
-variable with half a success more on either side, so that nought and all are not known without error.
+The share of members above the threshold that a given share of non-members exceeds carries the uncertainty of both sides: the
+threshold is redrawn as the order statistic of a resample of non-members (its rank is a beta variable), the share of members above
+it as a beta variable with half a success more on either side, so that nought and all are not known without error.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ One search in the synthetic table and one in the reference serve all scores; a h
 
 `nearest`      minus the distance to the nearest synthetic row
 `relative`     distance to the nearest reference row minus distance to the nearest synthetic row
-`density`      log ratio of densities by the distance to the 5th neighbour, after DOMIAS (van Breugel et al. 2023, arXiv 2302.12580)
-`share`        share of synthetic rows among the 20 nearest of synthetic and reference rows, each table's rows weighted to equal size
-               (after the data plagiarism index, Ward et al. 2024, arXiv 2406.13975)
+`density`      log ratio of densities by the distance to the 5th neighbour, after DOMIAS (van Breugel et al. 2023, arXiv
+               2302.12580)
+`share`        share of synthetic rows among the 10 nearest of synthetic and reference rows, each table's rows weighted to equal
+               size (after the data plagiarism index, Ward et al. 2024, arXiv 2406.13975)
 `likelihood`   log ratio of local likelihoods at a fixed bandwidth, after Gen-LRA (Ward et al. 2025, arXiv 2508.21146)
 
 A patient's score is the highest of his rows.
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "highest", "scores"]
 
 NAMES = ("nearest", "relative", "density", "share", "likelihood")
-NEAR = 20
+NEAR = 10
 _DENSE = 5
 _FLOOR = 1e-4  # of a distance, so that a copy has a finite log
 
@@ -49,7 +50,7 @@ def scores(rows: Encoded, synthetic: Encoded, reference: Encoded) -> dict[str, N
 
 
 def _share(made: NDArray[np.float64], known: NDArray[np.float64], synthetic: int, reference: int) -> NDArray[np.float64]:
-    """Share of the weight of synthetic rows within the radius that holds the 20 nearest of both."""
+    """Share of the weight of synthetic rows within the radius that holds the 10 nearest of both."""
     both = np.sort(np.concatenate([made, known], axis=1), axis=1)
     radius = both[:, min(NEAR, both.shape[1]) - 1][:, None]
     here = (made <= radius).sum(axis=1) / synthetic

@@ -1,9 +1,9 @@
 """Shadow models: the generator trained again and again, with and without the people who stand out most.
 
-Each shadow is trained on a random half of all real patients, so that every target is in about half of them. For each shadow and target
-the likelihood ratio of the target's score is taken from the other shadows, normal with and without the target (Carlini et al. 2022,
-arXiv 2112.03570); targets are the patients farthest from their nearest others (Meeus et al. 2023, arXiv 2306.10308). Costs one training
-and one table a shadow.
+Each shadow is trained on a random half of all real patients, so that every target is in about half of them. For each shadow and
+target the likelihood ratio of the target's score is taken from the other shadows, normal with and without the target (Carlini et
+al. 2022, arXiv 2112.03570); targets are the patients farthest from their nearest others (Meeus et al. 2023, arXiv 2306.10308).
+Costs one training and one table a shadow.
 """
 
 from __future__ import annotations
@@ -109,4 +109,4 @@ def _ratios(inside: NDArray[np.bool_], score: NDArray[np.float64]) -> NDArray[np
 
 def _mean(score: NDArray[np.float64], part: NDArray[np.bool_]) -> NDArray[np.float64]:
     count = part.sum(axis=0)
-    return np.divide((score * part).sum(axis=0), count, out=np.full(score.shape[1], np.nan), where=count > 0)
+    return np.asarray(np.divide((score * part).sum(axis=0), count, out=np.full(score.shape[1], np.nan), where=count > 0))
