@@ -61,12 +61,12 @@ def tcap(keys: Codes, secret: Codes, made_keys: Codes, made_secret: Codes) -> ND
 
 def disco(keys: Codes, secret: Codes, made_keys: Codes, made_secret: Codes) -> NDArray[np.float64]:
     """(n,) 1 where the synthetic group with the row's keys is of one mind, and right."""
-    return (cap(keys, secret, made_keys, made_secret) == 1).astype(np.float64)
+    return np.asarray(cap(keys, secret, made_keys, made_secret) == 1, dtype=np.float64)
 
 
 def replicated_uniques(keys: Codes, made_keys: Codes) -> NDArray[np.float64]:
     """(n,) 1 where the keys stand once among the real rows and once among the synthetic ones."""
-    return ((_counts(keys, keys) == 1) & (_counts(made_keys, keys) == 1)).astype(np.float64)
+    return np.asarray((_counts(keys, keys) == 1) & (_counts(made_keys, keys) == 1), dtype=np.float64)
 
 
 def _counts(table: Codes, wanted: Codes) -> NDArray[np.int64]:

@@ -185,14 +185,17 @@ class Ground:
         return np.random.default_rng([self.seed, *words])
 
     def near(self, role: str, reference: str) -> Neighbours:
-        """The sixteen nearest rows of one table for each row of another, searched once; a row is no neighbour of itself."""
+        """Nearest rows of one table for each row of another, searched once; a row is no neighbour of itself.
+
+        Sixteen of them in the source, whose halves are compared; two elsewhere.
+        """
         if (role, reference) not in self._met:
             sides = {"source": self.source, "synthetic": self.synthetic, "holdout": self.holdout}
             one, other = sides[role], sides[reference]
             assert one is not None
             assert other is not None
             own = role == reference
-            k = min(NEAR, len(other) - own)
+            k = min(NEAR if reference == "source" else 2, len(other) - own)
             self._met[role, reference] = nearest(one.encoded, other.encoded, k=k, exclude_self=own)
         return self._met[role, reference]
 

@@ -39,7 +39,7 @@ __all__ = ["ATTACK", "finding"]
 Values = np.ndarray[Any, np.dtype[Any]]
 _NUMBERS = ("numeric", "datetime")
 _RARE = 5  # labels with fewer synthetic rows are not learned: the model could not tell them apart
-_TRAINED_ON = 50_000
+_TRAINED_ON = 20_000
 
 
 def keys_for(ground: Ground, secret: str) -> tuple[str, ...]:

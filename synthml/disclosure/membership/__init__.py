@@ -22,7 +22,6 @@ from synthml.disclosure.membership.rates import auroc, epsilon_bound, f1, tpr_at
 from synthml.disclosure.membership.scores import NAMES, highest, scores
 from synthml.disclosure.membership.shadow import shadow_figures
 from synthml.estimate import Estimate
-from synthml.neighbours import nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +34,6 @@ __all__ = ["THREAT_MODEL", "finding"]
 _RATES = {"tpr_at_fpr_01": 0.001, "tpr_at_fpr_1": 0.01, "tpr_at_fpr_10": 0.1}
 _LEAST = 50
 _EXPOSED = 0.01
-_LONELY = 5
 THREAT_MODEL = ThreatModel(
     question="Can it be told that a person was in the data?",
     knows="the full record of a person, the synthetic table, and records of other people like those behind it",
@@ -95,9 +93,8 @@ def _people(ground: Ground, holdout: Side) -> tuple[_People, _People]:
 
 def _scored(ground: Ground, side: Side, rows: NDArray[np.int64], reference: Encoded, rng: np.random.Generator) -> _People:
     encoded, units = side.encoded.rows(rows), np.unique(side.units[rows], return_inverse=True)[1]
-    found = scores(encoded, ground.synthetic.encoded, reference)
+    found, lonely = scores(encoded, ground.synthetic.encoded, reference)
     by_patient = np.stack([highest(found[name], units) for name in NAMES], axis=1)
-    lonely = nearest(encoded, reference, k=min(_LONELY, len(reference))).distance.mean(axis=1)
     first = rng.random(len(by_patient)) < 0.5
     return _People(by_patient, first, highest(lonely, units), rows)
 

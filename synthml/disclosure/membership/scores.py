@@ -34,19 +34,22 @@ _DENSE = 5
 _FLOOR = 1e-4  # of a distance, so that a copy has a finite log
 
 
-def scores(rows: Encoded, synthetic: Encoded, reference: Encoded) -> dict[str, NDArray[np.float64]]:
-    """name -> (n,) scores of real rows."""
+def scores(
+    rows: Encoded, synthetic: Encoded, reference: Encoded
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """name -> (n,) scores of real rows; and (n,) how far each lies from its five nearest reference rows."""
     made = nearest(rows, synthetic, k=min(NEAR, len(synthetic))).distance
     known = nearest(rows, reference, k=min(NEAR, len(reference))).distance
     dense = min(_DENSE, made.shape[1], known.shape[1]) - 1
     width = float(np.median(known[:, 0])) + _FLOOR
-    return {
+    found = {
         "nearest": -made[:, 0],
         "relative": known[:, 0] - made[:, 0],
         "density": np.log(known[:, dense] + _FLOOR) - np.log(made[:, dense] + _FLOOR),
         "share": _share(made, known, len(synthetic), len(reference)),
         "likelihood": _likelihood(made, width) - _likelihood(known, width) - np.log(len(synthetic) / len(reference)),
     }
+    return found, known[:, :_DENSE].mean(axis=1)
 
 
 def _share(made: NDArray[np.float64], known: NDArray[np.float64], synthetic: int, reference: int) -> NDArray[np.float64]:
