@@ -3,7 +3,8 @@
 The source is cut into random halves by patient, again and again; one half plays the source, the other the synthetic table. The
 95th percentile of a figure over these repeats is its threshold: two honest samples rarely exceed it (the reading of the Korean
 guide of 2024). Figures depend on the size of the tables, so the synthetic table is compared in the same way: as many of its rows,
-against random halves of the source. `threshold` is the percentile, `beyond` what the synthetic table has above it, on average.
+against random halves of the source. `threshold` is the percentile, `beyond` what the median comparison has above it. For CAP both are of
+CAP itself: two halves of the source have no strangers to subtract.
 
 Distances need no new search for a half: of the nearest rows found once, the first that lies in the half is the nearest there. A
 row with none of its sixteen nearest in the half (one in 65,000) stays out of that repeat.
@@ -75,7 +76,7 @@ def _told(between: Mapping[str, list[float]], against: Mapping[str, list[float]]
     rows: list[dict[str, Any]] = []
     for name, halves in between.items():
         threshold = float(np.percentile(halves, PERCENTILE))
-        value = float(np.mean(against[name]))
+        value = float(np.median(against[name]))
         figure, _, of = name.partition("/")
         method = f"split-half, {repeats} repeats, {half_rows} rows"
         figures[f"{figure}.threshold/{of}"] = Estimate(threshold, n=repeats, method=f"{PERCENTILE}th percentile; {method}")
@@ -93,6 +94,7 @@ def _measures(ground: Ground) -> dict[str, Callable[[Rows, Rows, bool], float]]:
     source, made, _ = row_codes(ground)
     found: dict[str, Callable[[Rows, Rows, bool], float]] = {
         "disclosure.copies.share/all": lambda one, other, real: weighted_share(source[one], (made if real else source)[other]),
+        "disclosure.near_copies.share/all": _near_copies(ground),
         "disclosure.distance_share/all": _distance_share(ground),
     }
     keys = joint_codes(ground, ground.quasi_identifiers)
@@ -102,7 +104,7 @@ def _measures(ground: Ground) -> dict[str, Callable[[Rows, Rows, bool], float]]:
     for secret in ground.secrets:
         if not unfit(ground, secret):
             told, codes = joint_codes(ground, keys_for(ground, secret)), value_codes(ground, secret, binned=True)
-            for name, measure in (("cap", cap), ("disco", disco)):
+            for name, measure in (("cap.excess", cap), ("disco", disco)):
                 found[f"disclosure.{name}/{escape_label(secret)}"] = partial(_attributed, measure, told, codes)
     return found
 
@@ -124,6 +126,19 @@ def _distance_share(ground: Ground) -> Callable[[Rows, Rows, bool], float]:
         _, alone = _first(own.index[star], own.distance[star], inside)
         told = np.isfinite(distance) & np.isfinite(alone) & (distance != alone)
         return float((distance < alone)[told].mean()) if told.any() else 0.0
+
+    return measure
+
+
+def _near_copies(ground: Ground) -> Callable[[Rows, Rows, bool], float]:
+    own, met = ground.near("source", "source"), ground.near("synthetic", "source")
+    inside = np.zeros(len(ground.source), dtype=bool)
+
+    def measure(one: Rows, other: Rows, real: bool) -> float:
+        inside[:] = False
+        inside[one] = True
+        lists = met if real else own
+        return float((_first(lists.index[other], lists.distance[other], inside)[1] <= ground.settings.near).mean())
 
     return measure
 

@@ -71,7 +71,12 @@ def datasheet_markdown(dossier: Dossier, verdicts: Sequence[Verdict], columns: M
     """The datasheet. columns: name -> kind, of the synthetic table. Pure: the same input gives the same text."""
     record = dossier.generation or {}
     title = _told(record.get("id")) if record.get("id") else "Synthetic table"
-    lines = [f"# {title}", "", "**Synthetic data**, drawn by a generator. What it gives away about real people is measured below.", ""]
+    lines = [
+        f"# {title}",
+        "",
+        "**Synthetic data**, drawn by a generator. What it gives away about real people is measured below.",
+        "",
+    ]
     lines += [*_identity(dossier, record), "", *_decisions(verdicts), ""]
     for heading, questions in _QUESTIONS.items():
         if heading == "Differential privacy" and not record.get("privacy"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.report.charts import Cell, Column, Section, Sheet
 from synthml.report.curves import curves
+from synthml.report.disclosure import asked, attack_sheet, disclosure_folds, distance_sheet, is_measured
 from synthml.report.groups import disparity_sheets, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
 from synthml.report.performance import importance_sheet, learner_sheet, metric_sheet, protocol_sheet, threshold_sheet
 from synthml.report.policies import policies_sheet
@@ -65,6 +66,7 @@ _CHAPTERS = (
     ("threshold", "Errors at the decision threshold"),
     ("agreement", "Other learners and explanations"),
     ("slices", "Where it errs most"),
+    ("disclosure", "What the table gives away about people"),
 )
 _LAST = (
     ("generation", "How the synthetic table was made"),
@@ -152,6 +154,10 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "importances": importance_sheet(reading),
         "agreements": _agreements(reading),
         "slices": slice_sheet(reading),
+        "asked": asked(reading, verdict),
+        "attacks": attack_sheet(reading, verdict),
+        "distances": distance_sheet(reading),
+        "disclosure_folds": disclosure_folds(reading),
         "families": others,
         "generation": facts,
         "generation_empty": empty,
@@ -171,6 +177,8 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
 
 
 def _title(reading: Reading) -> str:
+    if reading.headline is None and is_measured(reading):
+        return "What a synthetic table gives away about the people behind it"
     return (
         f"Predicting {reading.target}: trained on synthetic, tested on real"
         if reading.target

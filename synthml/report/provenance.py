@@ -259,7 +259,7 @@ class Family:
     blocks: tuple[FigureBlock, ...]
 
 
-_OWN_CHAPTER = ("utility", "disparity", "learners", "explain")
+_OWN_CHAPTER = ("utility", "disparity", "learners", "explain", "disclosure")
 
 
 def families(reading: Reading) -> tuple[Family, ...]:

@@ -190,8 +190,10 @@ def _axes(reading: Reading, verdict: Verdict | None) -> Told:
     if not there:
         return "open", "No attack was run on the synthetic table in this evidence.", ""
     missing = [axis for axis in _AXES if axis not in there]
-    text = f"Attacked by {listed(there)}." + (f" Not by {listed(missing)}." if missing else "")
-    return ("partly" if missing else "answered"), text, "family-disclosure"
+    text = f"Attacked by {listed(there)}; the chapter says what the intruder knows and tries." + (
+        f" Not by {listed(missing)}." if missing else ""
+    )
+    return ("partly" if missing else "answered"), text, "disclosure"
 
 
 def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
@@ -207,11 +209,19 @@ def _distance_alone(reading: Reading, verdict: Verdict | None) -> Told:
 
 
 def _disagree(reading: Reading, verdict: Verdict | None) -> Told:
-    near = any(name.startswith(_DISTANCES) for name in reading.by_name)
-    attacked = any(name.startswith(tuple(_AXES.values())) for name in reading.by_name)
-    if near and attacked:
-        return "person", "Both were measured: compare them in the chapter on disclosure.", "family-disclosure"
-    return "open", "Attacks and distances were not both measured.", ""
+    near = reading.figure("disclosure.nearest_share")
+    risks = [
+        f for name in _AXES.values() for f in reading.by_name.get(f"{name.rstrip('.')}.risk", {}).values() if f.low is not None
+    ]
+    member = reading.figure("disclosure.membership.auroc")
+    if near is None or near.low is None or not (risks or member):
+        return "open", "Attacks and distances were not both measured.", ""
+    attacked = any((f.low or 0) > 0 for f in risks) or (member is not None and member.low is not None and member.low > 0.5)
+    close = near.low > 0.5
+    if attacked == close:
+        return "answered", f"They agree: both {'find' if close else 'find nothing of'} a leak.", "disclosure"
+    louder = "attacks find a leak that distances miss" if attacked else "distances speak of nearness that no attack could use"
+    return "partly", f"They disagree: {louder}. The attacks decide.", "disclosure"
 
 
 def _fixed_before(reading: Reading, verdict: Verdict | None) -> Told:
@@ -281,7 +291,7 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
     ("Were thresholds fixed before the results?", _fixed_before),
     (
         "Was the generator itself assessed, apart from its output?",
-        _of_family("disclosure.generator", chapter="family-disclosure", absent="The generator itself was not assessed."),
+        _of_family("disclosure.generator", chapter="disclosure", absent="The generator itself was not assessed."),
     ),
     ("Is there a drift baseline on real data?", _drift),
     ("Does the intended use match?", _use),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from synthml.report.charts import Whisker, scale_for, whisker
+from synthml.report.disclosure import disclosure_line, is_measured
 from synthml.report.reading import KIND_TITLES, margin_text, rows_text, standing
 from synthml.report.wording import count, interval, label, listed, number, plural, prose
 
@@ -63,12 +64,17 @@ def summarise(reading: Reading, verdict: Verdict | None) -> Summary:
         word=_WORDS[tone],
         verdict_line=_verdict_line(verdict),
         asked=_asked(reading),
-        answer=_answer(reading),
-        details=tuple(text for text in (_beats_nothing(reading), _groups_line(reading), _weakest_line(reading)) if text),
+        answer=_answer(reading, verdict),
+        details=tuple(text for text in _details(reading, verdict) if text),
         figures=_key_figures(reading),
         against=() if verdict is None else tuple(decision_lines(reading, verdict.failed)),
         missing=_missing(reading, verdict),
     )
+
+
+def _details(reading: Reading, verdict: Verdict | None) -> tuple[str, ...]:
+    beyond = disclosure_line(reading, verdict) if reading.headline is not None else ""
+    return _beats_nothing(reading), _groups_line(reading), _weakest_line(reading), beyond
 
 
 def _verdict_line(verdict: Verdict | None) -> str:
@@ -96,15 +102,20 @@ def _asked(reading: Reading) -> str:
     holdout = f"{count(reading.holdout_rows)} real rows" if reading.holdout_rows else "real rows"
     source = f" from the {count(rows['source'])} real ones" if rows.get("source") else " from real rows"
     target = f" “{reading.target}”" if reading.target else ""
+    if reading.headline is None and is_measured(reading):
+        people = f" the {count(rows['source'])} real rows" if rows.get("source") else " real people"
+        return f"What do {synthetic} give away about the patients behind{people} that they were learned from?"
     return (
         f"Does a model that learned{target} from {synthetic} do as well on {holdout} that neither it nor the generator saw "
         f"as the same model would have done had it learned{source}?"
     )
 
 
-def _answer(reading: Reading) -> str:
+def _answer(reading: Reading, verdict: Verdict | None) -> str:
     metric = reading.headline
     tstr = reading.utility(metric.name, "tstr") if metric else None
+    if metric is None and is_measured(reading):
+        return disclosure_line(reading, verdict)
     if metric is None or tstr is None or tstr.value is None:
         return "Not measured: the evidence holds no figure of the model on real rows."
     reached = f"It reaches {_named(metric)} of {number(tstr.value, digits=metric.digits)} on real rows"

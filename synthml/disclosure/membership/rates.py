@@ -45,7 +45,7 @@ def tpr_at_fpr(
         return Estimate.insufficient(f"{m} non-members are too few for a false positive rate of {fpr:.1%}", n=n)
     ordered = np.sort(others)
     found = _above(members, ordered, fpr)
-    rank = (1 - fpr) * m
+    rank = min(math.floor((1 - fpr) * m) + 1, m)  # of the threshold among the non-members
     drawn = np.minimum((rng.beta(rank, m - rank + 1, max(replicates, 1000)) * m).astype(int), m - 1)
     at = _share_above(members, ordered[drawn], ordered, fpr)
     shares = rng.beta(at * n + 0.5, (1 - at) * n + 0.5)

@@ -34,9 +34,7 @@ _DENSE = 5
 _FLOOR = 1e-4  # of a distance, so that a copy has a finite log
 
 
-def scores(
-    rows: Encoded, synthetic: Encoded, reference: Encoded
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+def scores(rows: Encoded, synthetic: Encoded, reference: Encoded) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """name -> (n,) scores of real rows; and (n,) how far each lies from its five nearest reference rows."""
     made = nearest(rows, synthetic, k=min(NEAR, len(synthetic))).distance
     known = nearest(rows, reference, k=min(NEAR, len(reference))).distance

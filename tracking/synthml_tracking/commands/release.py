@@ -219,6 +219,7 @@ def _show(decided: Release, output: Path, rows_at_risk: Path | None, *, signed: 
     from rich.table import Table
     from rich.text import Text
 
+    from synthml.figures import unescape_label
     from synthml.release import advice
 
     console = Console(highlight=False)
@@ -230,10 +231,10 @@ def _show(decided: Release, output: Path, rows_at_risk: Path | None, *, signed: 
         if against:
             table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
             for title in ("", "criterion", "required", "found"):
-                table.add_column(title, overflow="fold", no_wrap=title == "criterion")
+                table.add_column(title, overflow="fold", no_wrap=title in ("", "criterion", "required"))
             for d in against[:_MOST_TOLD]:
-                mark = "warning" if d.severity == "warn" else d.outcome
-                criterion = d.id if d.of in ("", "all", "each", "groups") else f"{d.id} [{d.of}]"
+                mark = "warning" if d.severity == "warn" else {"insufficient": "open"}.get(d.outcome, d.outcome)
+                criterion = d.id if d.of in ("", "all", "each", "groups") else f"{d.id} [{unescape_label(d.of)}]"
                 table.add_row(*(Text(cell) for cell in (f"  {mark}", criterion, d.required, d.found)))
             console.print(table)
             if len(against) > _MOST_TOLD:
