@@ -21,8 +21,8 @@ SEED = 7
 
 
 def main() -> None:
-    source, holdout = synthml.split_by_subject(rand_hie(), subject="person", fraction=0.4, seed=SEED)
-    synthetic = synthml.CartSynthesizer(min_leaf=50, seed=SEED).fit(source, subject="person").sample(seed=SEED)
+    source, holdout = synthml.split_by_subject(rand_hie(), subject="person", fraction=0.5, seed=SEED)
+    synthetic = synthml.CartSynthesizer(min_leaf=100, seed=SEED).fit(source, subject="person").sample(seed=SEED)
     if "--leaky" in sys.argv:
         copied = source.drop(columns="person").iloc[::3]
         kept = synthetic.drop(columns="person", errors="ignore").iloc[len(copied) :]

@@ -1,8 +1,9 @@
 """Copies: do rows of the source stand in the synthetic table?
 
-The share of synthetic rows that equal a source row in every value, each weighted by one over how often that row stands in the
-source: a combination that many people have is nobody's copy. The same share against the holdout, cut to as many patients, is what
-people who gave nothing have in common with the table; `excess` is the difference. `near_copies` are rows within a small distance.
+The share of synthetic rows that equal a source row in every value, each weighted by one over how many patients of the source have
+that row: a combination that many people have is nobody's copy. The same share against the holdout, cut to as many patients, is
+what people who gave nothing have in common with the table; `excess` is the difference. `near_copies` are rows within a small
+distance.
 
 The interval of the excess takes synthetic rows that match the same real row together, for they come and go with it; without a
 difference between source and holdout the expected excess of every real row is nil, so the sum of squares is its variance.
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from synthml.disclosure.ground import Ground
 
-__all__ = ["THREAT_MODEL", "finding", "weighted_share"]
+__all__ = ["THREAT_MODEL", "finding", "holders", "weighted_share"]
 
 THREAT_MODEL = ThreatModel(
     question="Are real patients copied into the table?",
@@ -37,10 +38,16 @@ THREAT_MODEL = ThreatModel(
 )
 
 
-def weighted_share(real: NDArray[np.int64], synthetic: NDArray[np.int64]) -> float:
-    """Share of synthetic rows that stand among the real ones, each over how often it stands there. Codes of whole rows."""
-    counts = np.bincount(real, minlength=int(max(real.max(initial=0), synthetic.max(initial=0))) + 1)
-    return float(_weights(counts, synthetic).mean()) if len(synthetic) else 0.0
+def holders(rows: NDArray[np.int64], units: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """(size,) how many patients have each row. rows: codes of whole rows below `size`."""
+    pairs = np.unique(units * size + rows)
+    return np.bincount(pairs % size, minlength=size)
+
+
+def weighted_share(real: NDArray[np.int64], units: NDArray[np.int64], synthetic: NDArray[np.int64]) -> float:
+    """Share of synthetic rows that stand among the real ones, each over how many patients have it. Codes of whole rows."""
+    size = int(max(real.max(initial=0), synthetic.max(initial=0))) + 1
+    return float(_weights(holders(real, units, size), synthetic).mean()) if len(synthetic) else 0.0
 
 
 def _weights(counts: NDArray[np.int64], synthetic: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -53,8 +60,8 @@ def finding(ground: Ground) -> Finding:
     source, made, held = row_codes(ground)
     figures = _exact(ground, source, made, held) | _near(ground)
     copied = np.isin(source, made)
-    counts = np.bincount(source)
-    hits = np.flatnonzero(copied & (counts[source] == 1))
+    alone = holders(source, ground.source.units, int(source.max(initial=0)) + 1) == 1
+    hits = np.flatnonzero(copied & alone[source])
     trials = Trials(copied, None if held is None else np.isin(held, made), np.zeros(len(source)))
     attempt = attempt_of(ground, "exact", trials)
     if attempt.groups:
@@ -66,12 +73,15 @@ def _exact(
     ground: Ground, source: NDArray[np.int64], made: NDArray[np.int64], held: NDArray[np.int64] | None
 ) -> dict[str, Estimate]:
     size = int(max(part.max(initial=0) for part in (source, made, *([] if held is None else [held])))) + 1
-    met = _weights(np.bincount(source, minlength=size), made)
-    share = _mean(met, ground.synthetic.units, ground.confidence, "share of synthetic rows, weighted by duplicates in the source")
+    met = _weights(holders(source, ground.source.units, size), made)
+    share = _mean(
+        met, ground.synthetic.units, ground.confidence, f"share of synthetic rows, over the {ground.unit} that have them"
+    )
     if held is None or ground.holdout is None:
         return {"disclosure.copies.share/all": share, "disclosure.copies.excess/all": _nothing(len(made))}
     here, there = _equal(ground)
-    gap = _weights(np.bincount(source[here], minlength=size), made) - _weights(np.bincount(held[there], minlength=size), made)
+    gap = _weights(holders(source[here], ground.source.units[here], size), made)
+    gap -= _weights(holders(held[there], ground.holdout.units[there], size), made)
     excess = _gap(gap, made, ground, "share against the source minus share against the holdout")
     return {"disclosure.copies.share/all": share, "disclosure.copies.excess/all": excess}
 

@@ -3,8 +3,8 @@
 The source is cut into random halves by patient, again and again; one half plays the source, the other the synthetic table. The
 95th percentile of a figure over these repeats is its threshold: two honest samples rarely exceed it (the reading of the Korean
 guide of 2024). Figures depend on the size of the tables, so the synthetic table is compared in the same way: as many of its rows,
-against random halves of the source. `threshold` is the percentile, `beyond` what the median comparison has above it. For CAP both are of
-CAP itself: two halves of the source have no strangers to subtract.
+against random halves of the source. `threshold` is the percentile, `beyond` what the median comparison has above it. For CAP both
+are of CAP itself: two halves of the source have no strangers to subtract.
 
 Distances need no new search for a half: of the nearest rows found once, the first that lies in the half is the nearest there. A
 row with none of its sixteen nearest in the half (one in 65,000) stays out of that repeat.
@@ -93,7 +93,9 @@ def _measures(ground: Ground) -> dict[str, Callable[[Rows, Rows, bool], float]]:
     """Figure id -> (rows of the source half, rows of the other table, whether that is the synthetic one) -> value."""
     source, made, _ = row_codes(ground)
     found: dict[str, Callable[[Rows, Rows, bool], float]] = {
-        "disclosure.copies.share/all": lambda one, other, real: weighted_share(source[one], (made if real else source)[other]),
+        "disclosure.copies.share/all": lambda one, other, real: weighted_share(
+            source[one], ground.source.units[one], (made if real else source)[other]
+        ),
         "disclosure.near_copies.share/all": _near_copies(ground),
         "disclosure.distance_share/all": _distance_share(ground),
     }

@@ -2,7 +2,7 @@
 
 The risk R = (a - b) / (1 - b) of Giomi et al. (2023, doi 10.56553/popets-2023-0055), with a the share of members on whom an
 attack succeeds and b the share of people whom the generator never saw, is one minus the ratio of the two shares of failures. Its
-interval is Koopman's score interval of that ratio (Koopman 1984, doi 10.2307/2530926), which keeps its coverage where few attempts
+interval is Koopman's score interval of that ratio (Koopman 1984, doi 10.2307/2530926): it keeps its coverage where few attempts
 fail or few succeed. The difference has Newcombe's interval from two Wilson intervals (Newcombe 1998, method 10,
 doi 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.estimate import Estimate
+from synthml.figures import unescape_label
 from synthml.report.charts import Cell, Column, Section, Sheet, reference, scale_for, whisker
 from synthml.report.wording import count, interval, label, listed, number, plural, prose, spoken
 
@@ -93,7 +94,7 @@ def _answer(reading: Reading, attack: str, verdict: Verdict | None) -> tuple[str
     if not figures:
         return "open", "Not measured", "This was not measured."
     of, worst = max(figures.items(), key=lambda pair: (pair[1].value is None, pair[1].high or pair[1].value or 0.0))
-    whom = f" about {label(of, cut=40)}" if of != "all" else ""
+    whom = f" about {label(unescape_label(of), cut=40)}" if of != "all" else ""
     if worst.value is None or worst.status == "inconclusive":
         word = "Inconclusive" if worst.status == "inconclusive" else "Insufficient"
         return "open", word, f"It cannot be told{whom}: {prose(worst.reason or 'no figure', cut=240)}."
@@ -218,7 +219,7 @@ def distance_sheet(reading: Reading) -> Sheet | None:
     rows = []
     for name, null, meaning in asked_for:
         for of, figure in reading.by_name.get(f"disclosure.{name}", {}).items():
-            title = _NAMES.get(name.partition(".")[0], name) + ("" if of == "all" else f" of {label(of, cut=40)}")
+            title = _NAMES.get(name.partition(".")[0], name) + ("" if of == "all" else f" of {label(unescape_label(of), cut=40)}")
             value = number(figure.value) if figure.value is not None else figure.status
             note = interval(figure) if figure.value is not None else prose(figure.reason or "", cut=160)
             beyond = reading.figure(f"disclosure.{'copies.share' if name == 'copies.excess' else name}.beyond", of)

@@ -66,7 +66,6 @@ _CHAPTERS = (
     ("threshold", "Errors at the decision threshold"),
     ("agreement", "Other learners and explanations"),
     ("slices", "Where it errs most"),
-    ("disclosure", "What the table gives away about people"),
 )
 _LAST = (
     ("generation", "How the synthetic table was made"),
@@ -105,11 +104,13 @@ def _script() -> tuple[Markup, str]:
     return Markup(text), "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _chapters(verdict: Verdict | None, others: tuple[Family, ...], *, several: bool) -> tuple[Chapter, ...]:
+def _chapters(verdict: Verdict | None, others: tuple[Family, ...], *, several: bool, of_a_model: bool) -> tuple[Chapter, ...]:
+    """Of a table that was attacked and trained no model, the chapters about a model are left out."""
     keys = [
         *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
         *([("policies", "The policies side by side")] if several else []),
-        *_CHAPTERS,
+        *(_CHAPTERS if of_a_model else ()),
+        ("disclosure", "What the table gives away about people"),
         *((f"family-{family.key}", family.title) for family in others),
         *_LAST,
     ]
@@ -132,7 +133,12 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "metric": metric,
         "margin": margin_text(reading.margin),
         "summary": summarise(reading, verdict),
-        "chapters": {chapter.key: chapter for chapter in _chapters(verdict, others, several=len(verdicts) > 1)},
+        "chapters": {
+            chapter.key: chapter
+            for chapter in _chapters(
+                verdict, others, several=len(verdicts) > 1, of_a_model=metric is not None or not is_measured(reading)
+            )
+        },
         "answers": answers(reading, verdict),
         "policy_open": None if verdict is None else _decision_sheet(reading, verdict, passed=False),
         "policy_passed": None if verdict is None else _decision_sheet(reading, verdict, passed=True),
