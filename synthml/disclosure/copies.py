@@ -2,8 +2,8 @@
 
 The share of synthetic rows that equal a source row in every value, each weighted by one over how many patients of the source have
 that row: a combination that many people have is nobody's copy. The same share against the holdout, cut to as many patients, is
-what people who gave nothing have in common with the table; `excess` is the difference. `near_copies` are rows within a small
-distance.
+what people who gave nothing have in common with the table; `excess` is the difference, over the share of the source that was kept
+when the holdout is smaller. `near_copies` are rows within a small distance.
 
 The interval of the excess takes synthetic rows that match the same real row together, for they come and go with it; without a
 difference between source and holdout the expected excess of every real row is nil, so the sum of squares is its variance.
@@ -132,5 +132,7 @@ def _gap(gap: NDArray[np.float64], matched: NDArray[np.int64], ground: Ground, m
     n = len(gap)
     # one row more on either side: no match among those seen does not prove that there are none
     error = math.sqrt(max(float((by_match**2).sum()), float((by_patient**2).sum())) + 1) / n
-    half, value = quantile(ground.confidence) * error, float(gap.mean())
+    assert ground.holdout is not None
+    cut = min(ground.holdout.count / ground.source.count, 1.0)  # of the source: a copied patient is met there with this chance
+    half, value = quantile(ground.confidence) * error / cut, float(gap.mean()) / cut
     return Estimate(value, value - half, value + half, n, f"{method}, by matched row", confidence=ground.confidence)

@@ -106,12 +106,35 @@ class Rates:
         low, guess = self.main.low, self.baseline.value
         return low is not None and guess is not None and low > guess
 
+    def per_share(self, share: float) -> Rates:
+        """Risk and difference of an attack on a random `share` of the source: a leak is met there with that chance, so both are
+        divided by it.
+        """
+        if share >= 1 or self.interval is None:
+            return self
+        bounds = self.interval
+
+        def scaled(confidence: float) -> tuple[float, float]:
+            low, high = bounds(confidence)
+            return low / share, min(high / share, 1.0)
+
+        return replace(self, risk=_scaled(self.risk, share), difference=_scaled(self.difference, share), interval=scaled)
+
     def widened(self, modes: int) -> Rates:
         """With the lower bound of the risk widened over so many modes."""
         if self.interval is None or modes < 2 or not self.risk.ok:
             return self
         low = self.interval(1 - (1 - self.risk.confidence) / modes)[0]
         return replace(self, risk=replace(self.risk, low=low))
+
+
+def _scaled(figure: Estimate, share: float) -> Estimate:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return figure
+    value, low, high = (min(bound / share, 1.0) for bound in (figure.value, figure.low, figure.high))
+    return replace(
+        figure, value=value, low=low, high=high, method=f"{figure.method}; on {share:.0%} of the source, divided by it"
+    )
 
 
 @dataclass(frozen=True)

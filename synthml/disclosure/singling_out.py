@@ -6,9 +6,10 @@ tries every value that stands once in its column, and the extremes; `multivariat
 random synthetic row: its label, or its number as a cut on the far side of the median.
 
 How often a predicate fits exactly one person depends on how many there are, so source and holdout are cut to equally many
-patients, several times when one is larger, and the shares are averaged. Main and control share their predicates. Each predicate
-counts as one trial, but never more trials than patients. The baseline draws numbers from the source's range and labels from its
-categories, without the synthetic table. In groups the share is that of the group's patients whom any predicate singles out.
+patients, several times when one is larger, and the shares are averaged; where the source was cut, a leak is met with the chance
+of the cut, and the risk is divided by it. Main and control share their predicates. Each predicate counts as one trial, but never
+more trials than patients. The baseline draws numbers from the source's range and labels from its categories, without the
+synthetic table. In groups the share is that of the group's patients whom any predicate singles out.
 """
 
 from __future__ import annotations
@@ -278,7 +279,8 @@ def _attempt(ground: Ground, tables: _Tables, mode: str, predicates: Predicates)
     plain = attempt_of(ground, mode, met)
     if ground.leaked is not None:
         return plain
-    return replace(plain, rates=_rates(main, control, chance, ground, count), hits=np.unique(main[main >= 0]))
+    rates = _rates(main, control, chance, ground, count).per_share(count / ground.source.count)
+    return replace(plain, rates=rates, hits=np.unique(main[main >= 0]))
 
 
 def _singled(
