@@ -72,12 +72,16 @@ def measured(attack: Attack, ground: Ground) -> Finding:
 
 
 def _strongest(modes: Sequence[Attempt]) -> Attempt:
-    """The mode with the highest upper bound of its risk, or, without control, with the highest main rate."""
+    """The mode with the highest risk, its bounds the highest of all modes; without control, the highest main rate."""
     told = [mode for mode in modes if mode.rates.risk.ok]
     if not told:
         return max(modes, key=lambda mode: mode.rates.main.value or 0.0)
-    best = max(told, key=lambda mode: mode.rates.risk.high or 0.0)
-    return replace(best, rates=best.rates.widened(len(told)))
+    wide = [mode.rates.widened(len(told)).risk for mode in told]
+    best = max(told, key=lambda mode: mode.rates.risk.value or 0.0)
+    low, high = (
+        max(bound for bound in bounds if bound is not None) for bounds in zip(*((r.low, r.high) for r in wide), strict=True)
+    )
+    return replace(best, rates=replace(best.rates, risk=replace(best.rates.risk, low=low, high=high)))
 
 
 def _inconclusive(attempt: Attempt) -> Attempt:

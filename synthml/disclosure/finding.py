@@ -2,8 +2,8 @@
 
 Main is the share of the source's patients on whom the attack succeeds, control the same attack on patients that the generator
 never saw, baseline what guessing without the synthetic table reaches. Success on any row of a patient is success. Where an attack
-has several modes the strongest decides: its value and upper bound stand as they are (the upper bound is the largest of all), the
-lower bound is widened over the number of modes (Bonferroni): the largest of several is above zero by luck more often than one.
+has several modes the strongest decides: the risk is the highest of all modes, and so is its upper bound; its lower bound is the
+highest after widening over the number of modes (Bonferroni): the largest of several is above zero by luck more often than one.
 """
 
 from __future__ import annotations

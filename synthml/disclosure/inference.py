@@ -88,7 +88,22 @@ def _scale(values: Values) -> float:
 
 def _by_nearest(side: Side, known: Side, keys: tuple[str, ...], secret: str, kind: str) -> Values:
     found = nearest(side.encoded.columns(keys), known.encoded.columns(keys), k=1).index[:, 0]
-    return np.asarray(values_of(known.frame, secret, kind)[found])
+    return _common(known, keys, secret, kind)[found]
+
+
+def _common(known: Side, keys: tuple[str, ...], secret: str, kind: str) -> Values:
+    """(n,) for each row the majority class (of equals the first in order), or the median, among the rows with its keys."""
+    values = values_of(known.frame, secret, kind)
+    codes = pd.factorize(pd.util.hash_pandas_object(known.frame[list(keys)], index=False))[0]
+    if kind in _NUMBERS:
+        return np.asarray(pd.Series(values).groupby(codes).transform("median"))
+    labels, uniques = pd.factorize(values, sort=True, use_na_sentinel=False)
+    pairs, counts = np.unique(codes * len(uniques) + labels, return_counts=True)
+    order = np.lexsort((pairs, -counts, pairs // len(uniques)))
+    groups, first = np.unique(pairs[order] // len(uniques), return_index=True)
+    best = np.empty(int(codes.max()) + 1, dtype=np.int64)
+    best[groups] = pairs[order][first] % len(uniques)
+    return np.asarray(np.asarray(uniques)[best[codes]])
 
 
 def _by_model(sides: tuple[Side, ...], known: Side, ground: Ground, secret: str) -> list[Values] | None:

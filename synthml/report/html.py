@@ -33,6 +33,7 @@ from synthml.report.provenance import (
 from synthml.report.questions import answers
 from synthml.report.reading import Reading, margin_text
 from synthml.report.summary import decided_for, summarise
+from synthml.report.sweeping import cost_sheet, draws_sheet, frontier, sweep_sheet
 from synthml.report.terms import GLOSSARY, PROTOCOLS
 from synthml.report.wording import clean, label, prose, short_digest, spoken
 
@@ -104,13 +105,16 @@ def _script() -> tuple[Markup, str]:
     return Markup(text), "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _chapters(verdict: Verdict | None, others: tuple[Family, ...], *, several: bool, of_a_model: bool) -> tuple[Chapter, ...]:
+def _chapters(
+    verdict: Verdict | None, others: tuple[Family, ...], *, several: bool, of_a_model: bool, swept: bool
+) -> tuple[Chapter, ...]:
     """Of a table that was attacked and trained no model, the chapters about a model are left out."""
     keys = [
         *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
         *([("policies", "The policies side by side")] if several else []),
         *(_CHAPTERS if of_a_model else ()),
-        ("disclosure", "What the table gives away about people"),
+        *([] if swept else [("disclosure", "What the table gives away about people")]),
+        *([("sweep", "What privacy costs, and who pays")] if swept else []),
         *((f"family-{family.key}", family.title) for family in others),
         *_LAST,
     ]
@@ -124,6 +128,7 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
     facts, empty = generation_facts(reading)
     disparities, further_disparities = disparity_sheets(reading)
     script, script_digest = _script()
+    swept = bool(reading.table("sweep"))
     return {
         "title": _title(reading),
         "script": script,
@@ -136,7 +141,11 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "chapters": {
             chapter.key: chapter
             for chapter in _chapters(
-                verdict, others, several=len(verdicts) > 1, of_a_model=metric is not None or not is_measured(reading)
+                verdict,
+                others,
+                several=len(verdicts) > 1,
+                of_a_model=metric is not None or not (is_measured(reading) or swept),
+                swept=swept,
             )
         },
         "answers": answers(reading, verdict),
@@ -164,6 +173,10 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "attacks": attack_sheet(reading, verdict),
         "distances": distance_sheet(reading),
         "disclosure_folds": disclosure_folds(reading),
+        "sweep": sweep_sheet(reading),
+        "frontier": frontier(reading),
+        "costs": cost_sheet(reading),
+        "sweep_draws": draws_sheet(reading),
         "families": others,
         "generation": facts,
         "generation_empty": empty,
@@ -183,6 +196,8 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
 
 
 def _title(reading: Reading) -> str:
+    if reading.table("sweep"):
+        return "Privacy against utility: one generator at several settings"
     if reading.headline is None and is_measured(reading):
         return "What a synthetic table gives away about the people behind it"
     return (

@@ -259,7 +259,7 @@ class Family:
     blocks: tuple[FigureBlock, ...]
 
 
-_OWN_CHAPTER = ("utility", "disparity", "learners", "explain", "disclosure")
+_OWN_CHAPTER = ("utility", "disparity", "learners", "explain", "disclosure", "sweep", "privacy_cost")
 
 
 def families(reading: Reading) -> tuple[Family, ...]:

@@ -76,7 +76,7 @@ def test_the_strongest_of_several_modes_decides_and_its_lower_bound_is_widened()
     attack = Attack("linkability", WORDS, lambda g: [attempt_of(g, "weak", weak), attempt_of(g, "strong", strong)])
     found = measured(attack, ground)
     risk, alone = found.figures["disclosure.linkability.risk/all"], rates_of(strong, ground).risk
-    assert (risk.value, risk.high) == (alone.value, alone.high)
+    assert (risk.value, risk.high) == (alone.value, alone.high)  # the highest of both modes
     assert risk.low < alone.low
     decisive = {row["mode"]: row["decisive"] for row in found.tables["disclosure_attacks"]}
     assert decisive == {"weak": False, "strong": True}

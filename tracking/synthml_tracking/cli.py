@@ -17,6 +17,7 @@ from synthml import __version__
 from synthml_tracking.commands.key import key as key_group
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.release import release
+from synthml_tracking.commands.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def cli() -> None:
 
 
 cli.add_command(release)
+cli.add_command(sweep)
 cli.add_command(key_group)
 cli.add_command(policy_group)
 

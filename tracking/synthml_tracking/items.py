@@ -35,12 +35,14 @@ __all__ = [
     "VersionTagItem",
     "artifact_files",
     "datasets",
+    "draw",
     "evaluation",
     "evidence_key",
     "known",
     "params",
     "recording",
     "short_digest",
+    "sweep",
     "version",
 ]
 
@@ -258,6 +260,39 @@ def evaluation(
         yield VersionTagItem(name, number, key, dossier.producer)
         for item in tables:
             yield VersionTagItem(name, number, f"synthml.ds.{short_digest(item.digest)}", item.context)
+    yield EndItem("FINISHED")
+
+
+def draw(study: Study, dossier: Dossier, setting: Mapping[str, Any], number: int, outcome: str) -> Iterator[Item]:
+    """One draw of a sweep: its tables, the setting, every figure and the evidence."""
+    tables = datasets(study)
+    yield from tables
+    yield from params(dossier.study, None, dossier.seed)
+    for key, value in setting.items():
+        yield ParamItem(f"synthml.sweep.{key}"[:250], str(value)[:_VALUE])
+    yield ParamItem("synthml.sweep.draw", str(number))
+    for item in tables:
+        yield TagItem(f"synthml.ds.{short_digest(item.digest)}", item.context)
+    yield TagItem(f"synthml.ev.{evidence_key(dossier)}", dossier.producer)
+    yield TagItem("synthml.verdict", outcome[:_VALUE])
+    yield from metrics(dossier)
+    yield ArtifactItem(_evidence_path(dossier))
+    yield EndItem("FINISHED")
+
+
+def sweep(
+    dossier: Dossier, generator: str, policy: str, outcomes: Mapping[str, str], *, artifacts: Iterable[str]
+) -> Iterator[Item]:
+    """The whole sweep: its summary, and which settings the policy would pass."""
+    yield ParamItem("synthml.sweep.generator", generator[:_VALUE])
+    yield ParamItem("synthml.seed", str(dossier.seed))
+    yield TagItem(f"synthml.ev.{evidence_key(dossier)}", dossier.producer)
+    yield TagItem("synthml.sweep.policy", policy[:_VALUE])
+    passing = [name for name, outcome in outcomes.items() if outcome == "pass"]
+    yield TagItem("synthml.sweep.passing", ("; ".join(passing) or "none")[:_VALUE])
+    for key, value in dossier.metrics().items():
+        yield MetricItem(key, value, None)
+    yield from (ArtifactItem(path) for path in artifacts)
     yield EndItem("FINISHED")
 
 

@@ -1,0 +1,84 @@
+"""A sweep recorded: a parent run with the frontier, and a nested run for every draw.
+
+Draws are recorded as soon as they are measured, each through a spool of its own: a sweep that is cut off keeps what it has.
+No model and no table is logged: aggregates alone.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from synthml.errors import TrackingError
+from synthml_tracking import items
+from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
+from synthml_tracking.spool import Plan, Spool, Target
+from synthml_tracking.writer import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from synthml.sweep import Draw, Sweep
+
+__all__ = ["SweepRun", "start_sweep"]
+
+
+class SweepRun:
+    """An open sweep. run_id: the parent run."""
+
+    def __init__(self, client: Any, uri: str, run: Any) -> None:
+        self._client, self._uri = client, uri
+        self._experiment = str(run.info.experiment_id)
+        self._artifacts = str(run.info.artifact_uri)
+        self.run_id = str(run.info.run_id)
+
+    def record(self, draw: Draw) -> None:
+        """A nested run for one draw. Raises TrackingError, which names the spool."""
+        name = f"{draw.setting.name}, draw {draw.number}"
+        tags = {"mlflow.parentRunId": self.run_id, "mlflow.runName": name}
+        with patience("starting a draw's run"):
+            run = self._client.create_run(self._experiment, tags=tags)
+        outcome = f"{draw.verdict.outcome} under {draw.verdict.policy}"
+        listed = tuple(items.draw(draw.study, draw.dossier, draw.setting.parameters, draw.number, outcome))
+        evidence = next(item.path for item in listed if isinstance(item, items.ArtifactItem))
+        self._write(run.info.run_id, str(run.info.artifact_uri), listed, {evidence: draw.dossier.to_json()})
+
+    def finish(self, swept: Sweep, generator: str, policy: str) -> None:
+        """The parent's own figures, tags and report."""
+        files = items.artifact_files(swept.dossier, None)
+        listed = items.sweep(swept.dossier, generator, policy, swept.outcomes, artifacts=sorted(files))
+        self._write(self.run_id, self._artifacts, tuple(listed), files)
+
+    def _write(self, run_id: str, artifacts: str, listed: tuple[items.Item, ...], files: Mapping[str, bytes]) -> None:
+        spool = Spool.begin()
+        spool.seal(Plan(Target(self._uri, self._experiment, run_id, time.time_ns() // 1_000_000, artifacts), listed), files)
+        write(spool)
+        spool.remove()
+
+
+@contextmanager
+def start_sweep(name: str, *, experiment: str, tracking_uri: str | None = None) -> Iterator[SweepRun]:
+    """A parent run, open until the block ends; an exception marks it FAILED, an interrupt KILLED. Raises TrackingError."""
+    uri = tracking_uri_of(tracking_uri)
+    with address(uri), without_autolog():
+        client = load_mlflow().MlflowClient(tracking_uri=uri)
+        with patience("starting the sweep's run"):
+            found = client.get_experiment_by_name(experiment)
+            place = found.experiment_id if found is not None else client.create_experiment(experiment)
+            run = client.create_run(place, tags={"mlflow.runName": name})
+        sweep = SweepRun(client, uri, run)
+        try:
+            yield sweep
+        except BaseException as error:
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            _end(client.set_terminated, sweep.run_id, status, error)
+            raise
+
+
+def _end(terminate: Callable[..., None], run_id: str, status: str, error: BaseException) -> None:
+    try:
+        with patience("marking the sweep as ended"):
+            terminate(run_id, status=status)
+    except TrackingError as cause:
+        error.add_note(f"Besides, {cause}")
