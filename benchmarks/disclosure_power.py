@@ -171,7 +171,7 @@ def generators() -> None:
     ]
     made = {f"CART, leaf {leaf}": synthml.CartSynthesizer(min_leaf=leaf, seed=1) for leaf in (1, 5, 50)}
     if os.environ.get("SYNTHML_DPMM_PYTHON"):
-        made |= {f"dpmm MST, epsilon {e:g}": DpmmSynthesizer(epsilon=e, seed=1) for e in (10, 1, 0.1)}
+        made |= {f"dpmm MST, epsilon {e:g}": DpmmSynthesizer(epsilon=e, seed=1) for e in (20, 5, 1)}
     columns = {}
     for name, generator in made.items():
         learner = generator.fit(source, subject="person")

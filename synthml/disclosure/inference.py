@@ -1,9 +1,9 @@
 """Inference: can a secret be guessed from what an intruder knows, better for the source's people than for anybody?
 
 Two attacks on every secret; the stronger counts. `nearest` guesses the secret of the nearest synthetic row by the
-quasi-identifiers (Giomi et al. 2023, doi 10.56553/popets-2023-0055), where rows are equally near the first in the order of
-content, which is as if by lot. `model` learns the secret from the quasi-identifiers on the synthetic table. A guess succeeds when
-it is equal, or, for numbers and dates, within the tolerance of the larger of the truth's size and the column's scale, its
+quasi-identifiers (Giomi et al. 2023, doi 10.56553/popets-2023-0055): the majority, or the median, among the rows with
+exactly those. `model` learns the secret from the quasi-identifiers on the synthetic table. A guess succeeds when it is equal, or,
+for numbers and dates, within the tolerance of the larger of the truth's size and the column's scale, its
 interquartile range in the source.
 
 A secret that changes between a patient's rows is one secret for each row: rates are of rows then, with intervals by patient. (To

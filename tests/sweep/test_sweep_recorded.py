@@ -49,7 +49,7 @@ def test_a_sweep_is_a_parent_with_a_nested_run_for_every_draw(folder):
     assert all(run.info.status == "FINISHED" for run in runs)
     assert all("disclosure.linkability.risk/all" in run.data.metrics for run in nested)
     parent = client.get_run(told["run_id"])
-    assert "sweep.auroc.mean/min_leaf:40" in parent.data.metrics
+    assert "sweep.auroc.mean/min_x5f_leaf:40" in parent.data.metrics
     assert "synthml.sweep.passing" in parent.data.tags
     files = {file.path for file in client.list_artifacts(told["run_id"], "synthml")}
     assert "synthml/report.html" in files

@@ -231,7 +231,7 @@ def _show(decided: Release, output: Path, rows_at_risk: Path | None, *, signed: 
         if against:
             table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
             for title in ("", "criterion", "required", "found"):
-                table.add_column(title, overflow="fold", no_wrap=title in ("", "criterion", "required"))
+                table.add_column(title, overflow="fold", no_wrap=title in ("", "criterion"))
             for d in against[:_MOST_TOLD]:
                 mark = "warning" if d.severity == "warn" else {"insufficient": "open"}.get(d.outcome, d.outcome)
                 criterion = d.id if d.of in ("", "all", "each", "groups") else f"{d.id} [{unescape_label(d.of)}]"
