@@ -20,7 +20,9 @@ explains itself. All of it is pure: no network, no clock, no global state, no ML
     subgroups   the same in every patient group, disparities, worst slices, small cells withheld
     neighbours  exact nearest rows of mixed tables
     disclosure  the synthetic table attacked as an intruder would, each attack beside a control and a guess
+    sweep       privacy against utility, over settings of a generator and draws
     policy      criteria, decided on the interval
+    attestation statements about digests, signed; `release`: what a custodian gives out with a table
     report      the report, the reviewer's card
     synthesis   the embedded generator, and the protocol that any other can take its place by
 

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _VALUE = 500  # characters of a param or tag; MLflow cuts params at 6,000 and tags at 8,000, silently
-_MEASURED_ON = {"trts": "synthetic"}
+_MEASURED_ON = {"trts": "synthetic", "disclosure": "synthetic"}
 _TYPES = {"numeric": "double", "boolean": "boolean", "categorical": "string", "datetime": "datetime"}
 
 
