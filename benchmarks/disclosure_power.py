@@ -64,7 +64,7 @@ def patients(rows: int, rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def study_of(source: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame, **words: object) -> synthml.Study:
+def study_of(source: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None, **words: object) -> synthml.Study:
     schema = {"target": "ill", "positive": 1, "quasi_identifiers": KEYS, "secrets": ["hiv"], **words}
     return synthml.Study(synthml.Schema(**schema), source=source, synthetic=synthetic, holdout=holdout)
 
@@ -80,11 +80,11 @@ def measured(study: synthml.Study, seed: int, **changes: object) -> dict[str, sy
 def planted(kind: str, share: float, source: pd.DataFrame, clean: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """A clean table in which `share` of the rows tell of source rows in one way."""
     many = round(share * len(clean))
-    out = clean.copy()
+    out = {name: clean[name].to_numpy(copy=True) for name in clean.columns}
     where = rng.permutation(len(clean))[:many]
     whose = rng.permutation(len(source))[:many]
     if kind == "rare patients":
-        ground = Ground.of(study_of(source, clean, clean))
+        ground = Ground.of(study_of(source, clean, None))
         lonely = nearest(ground.source.encoded, ground.source.encoded, k=5, exclude_self=True).distance.mean(axis=1)
         whose = ground.source.order[np.argsort(-lonely, kind="stable")[:many]]
     columns = [*KEYS, "hiv"] if kind == "memorised secret" else list(clean.columns)
@@ -92,8 +92,8 @@ def planted(kind: str, share: float, source: pd.DataFrame, clean: pd.DataFrame, 
         values = source[name].to_numpy()[whose]
         if kind == "near copies" and name in ("age", "weight", "lab"):
             values = values + rng.normal(0, 0.02 * np.nanstd(source[name]), many)
-        out.loc[where, name] = values
-    return out
+        out[name][where] = values
+    return pd.DataFrame(out)
 
 
 def plants(rows: int = 4000) -> None:
@@ -227,10 +227,10 @@ def anonymeter(adult: str) -> None:
     print("|---" * 8 + "|")
     hie = rand_hie().drop(columns="person")
     income = pd.read_csv(adult)
-    income = income.assign(income=income[income.columns[-1]].astype(str).str.strip(". "))
+    income = income.assign(income=income["income"].astype(str).str.strip(". "))
     cases = (
         ("RAND HIE", hie, "high_use", ["physlm", "health", "disea", "deductible", "lncoins"]),
-        ("UCI Adult", income, "income", ["age", "workclass", "education", "occupation", "sex", "race"]),
+        ("UCI Adult", income, "income", ["age", "type_employer", "education", "occupation", "sex", "race"]),
     )
     for title, every, secret, keys in cases:
         table = every.dropna().sample(frac=1, random_state=1).reset_index(drop=True)

@@ -37,6 +37,7 @@ __all__ = ["DpmmSynthesizer"]
 VERSION = "0.1.9"
 _PYTHON = "SYNTHML_DPMM_PYTHON"
 _INSTALL = f"uv venv ~/dpmm --python 3.11 && uv pip install --python ~/dpmm/bin/python dpmm=={VERSION}; then set {_PYTHON}"
+_FEW = 20  # whole numbers with so many distinct values are labels: a bin would make numbers that nobody has
 _MECHANISMS = ("mst", "aim", "privbayes")
 _WORKER = Path(__file__).with_name("dpmm_worker.py")
 
@@ -181,9 +182,9 @@ class DpmmSynthesizer:
 
 def _sent(column: pd.Series[Any], public: Sequence[str] | None) -> tuple[pd.Series[Any], pd.Index | None]:
     """A column as numbers, or as codes of its labels: the public ones when they are known."""
-    if pd.api.types.is_bool_dtype(column.dtype) or not (
-        pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_any_dtype(column.dtype)
-    ):
+    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    few = pd.api.types.is_integer_dtype(column.dtype) and column.nunique() <= _FEW
+    if few or not (numeric or pd.api.types.is_datetime64_any_dtype(column.dtype)):
         codes, labels = pd.factorize(column, sort=True)
         if public is not None:
             place = pd.Index(public).get_indexer(pd.Index(labels).astype(str))
