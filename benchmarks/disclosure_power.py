@@ -26,6 +26,7 @@ import synthml
 from synthml.datasets import rand_hie
 from synthml.disclosure import measure_disclosure
 from synthml.disclosure.ground import Ground
+from synthml.figures import escape_label
 from synthml.neighbours import nearest
 from synthml.synthesis import DpmmSynthesizer
 
@@ -109,7 +110,7 @@ def plants(rows: int = 4000) -> None:
         found = [measured(study_of(source, planted(kind, share, source, clean, rng), holdout), 3) for share in SHARES]
         for name, null in LOOKED_AT.items():
             cells = [told(figures.get(name), null) for figures in found]
-            print(f"| `{name.removeprefix('disclosure.').removesuffix('/all')}` | " + " | ".join(cells) + " |")
+            print(f"| `{name.removeprefix('disclosure.').removesuffix('/all').replace(secret, 'high_use')}` | " + " | ".join(cells) + " |")
         print(flush=True)
 
 
@@ -165,10 +166,9 @@ def generators() -> None:
         target="high_use", positive=1, subject="person", quasi_identifiers=["physlm", "health", "disea", "deductible"],
         secrets=["high_use"],
     )  # fmt: skip
-    names = [name.replace("hiv", "high_use") for name in LOOKED_AT] + [
-        "disclosure.replicated_uniques/all",
-        "disclosure.disco/high_use",
-    ]
+    secret = escape_label("high_use")
+    names = [name.replace("hiv", secret) for name in LOOKED_AT]
+    names += ["disclosure.replicated_uniques/all", f"disclosure.disco/{secret}"]
     made = {f"CART, leaf {leaf}": synthml.CartSynthesizer(min_leaf=leaf, seed=1) for leaf in (1, 5, 50)}
     if os.environ.get("SYNTHML_DPMM_PYTHON"):
         made |= {f"dpmm MST, epsilon {e:g}": DpmmSynthesizer(epsilon=e, seed=1) for e in (20, 5, 1)}
@@ -185,7 +185,7 @@ def generators() -> None:
     print("|---" * (len(columns) + 1) + "|")
     for name in names:
         cells = [shown(figures.get(name)) for figures in columns.values()]
-        print(f"| `{name.removeprefix('disclosure.').removesuffix('/all')}` | " + " | ".join(cells) + " |")
+        print(f"| `{name.removeprefix('disclosure.').removesuffix('/all').replace(secret, 'high_use')}` | " + " | ".join(cells) + " |")
 
 
 def shown(figure: synthml.Estimate | None) -> str:
