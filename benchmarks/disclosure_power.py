@@ -110,7 +110,7 @@ def plants(rows: int = 4000) -> None:
         found = [measured(study_of(source, planted(kind, share, source, clean, rng), holdout), 3) for share in SHARES]
         for name, null in LOOKED_AT.items():
             cells = [told(figures.get(name), null) for figures in found]
-            print(f"| `{name.removeprefix('disclosure.').removesuffix('/all').replace(secret, 'high_use')}` | " + " | ".join(cells) + " |")
+            print(f"| `{name.removeprefix('disclosure.').removesuffix('/all')}` | " + " | ".join(cells) + " |")
         print(flush=True)
 
 
@@ -185,7 +185,8 @@ def generators() -> None:
     print("|---" * (len(columns) + 1) + "|")
     for name in names:
         cells = [shown(figures.get(name)) for figures in columns.values()]
-        print(f"| `{name.removeprefix('disclosure.').removesuffix('/all').replace(secret, 'high_use')}` | " + " | ".join(cells) + " |")
+        plain = name.removeprefix("disclosure.").removesuffix("/all").replace(secret, "high_use")
+        print(f"| `{plain}` | " + " | ".join(cells) + " |")
 
 
 def shown(figure: synthml.Estimate | None) -> str:

@@ -78,9 +78,7 @@ def main(peers: Path, table: str) -> None:
     import numpy as np
 
     print(f"`{table}`; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()},")
-    print(
-        f"NumPy {np.__version__}. Seconds of the call alone, one run each; peak memory of the process.\n"
-    )
+    print(f"NumPy {np.__version__}. Seconds of the call alone, one run each; peak memory of the process.\n")
     print("| what | ours, s | CPU s | peak MB | peer | peer, s | peer, peak MB | the peer did | times faster |")
     print("|---|---|---|---|---|---|---|---|---|")
     for what, task, environment, peer_task, did in LINES:
