@@ -36,6 +36,7 @@ class Measurement:
     progress: Progress = lambda _: None
     synthesizer: Synthesizer | None = None
     rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None
+    pages: Callable[[str, str], None] = lambda _name, _html: None
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -83,10 +84,41 @@ def _disclosure(m: Measurement) -> Evidence:
     )
 
 
+def _bias(m: Measurement) -> Evidence:
+    from synthml.bias import measure_bias
+
+    m.progress("bias, from the source to the model")
+    return measure_bias(m.study, m.outcomes.on_holdout, seed=m.seed, settings=m.settings, progress=m.progress)
+
+
+def _fidelity(m: Measurement) -> Evidence:
+    from synthml.fidelity import measure_fidelity
+
+    m.progress("fidelity: every column and every pair beside the source")
+    return measure_fidelity(m.study, seed=m.seed, settings=m.settings, progress=m.progress)
+
+
+def _quality(m: Measurement) -> Evidence:
+    from synthml.quality import measure_quality
+
+    m.progress("quality of tables and labels")
+    return measure_quality(m.study, seed=m.seed, settings=m.settings, progress=m.progress)
+
+
+def _drift(m: Measurement) -> Evidence:
+    from synthml.drift import measure_drift
+
+    return measure_drift(m.study, seed=m.seed, settings=m.settings, pages=m.pages, progress=m.progress)
+
+
 KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
     "utility": _utility,
     "subgroups": _subgroups,
+    "bias": _bias,
+    "fidelity": _fidelity,
+    "quality": _quality,
     "disclosure": _disclosure,
+    "drift": _drift,
 }
 
 
@@ -101,6 +133,7 @@ def measure(
     settings: MeasureSettings | None = None,
     synthesizer: Synthesizer | None = None,
     rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None,
+    pages: Callable[[str, str], None] = lambda _name, _html: None,
     progress: Progress = lambda _: None,
 ) -> Dossier:
     """Measure a study, with no MLflow, network or clock anywhere.
@@ -109,19 +142,19 @@ def measure(
     trained on the synthetic table already, with its `threshold` if that was chosen at training time. kinds: which evidence
     (default: all that the study allows). synthesizer: the generator, for attacks that train it again (see
     DisclosureSettings.shadow_models). rows_at_risk: called with the positions of source rows that attacks succeeded on, for
-    whoever holds the source: they are no part of the dossier. progress: called with a line of text before each piece of work.
+    whoever holds the source: they are no part of the dossier. pages: called with the name and the text of each HTML page that is
+    made on the way (`drift.html`). progress: called with a line of text before each piece of work.
 
     Raises InputError for a kind that does not exist, and for a model that cannot be measured.
     """
-    asked = tuple(KINDS) if kinds is None else tuple(dict.fromkeys(kinds))
+    given = settings or MeasureSettings()
+    asked = tuple(kind for kind in KINDS if kind != "drift" or given.drift) if kinds is None else tuple(dict.fromkeys(kinds))
     unknown = [kind for kind in asked if kind not in KINDS]
     if unknown:
         raise InputError(f"there is no evidence of kind '{unknown[0]}'; there is {', '.join(KINDS)}")
     from synthml import __version__
 
-    measurement = Measurement(
-        study, model, fitted, threshold, seed, settings or MeasureSettings(), progress, synthesizer, rows_at_risk
-    )
+    measurement = Measurement(study, model, fitted, threshold, seed, given, progress, synthesizer, rows_at_risk, pages)
     dossier = Dossier(
         figures={},
         datasets=study.dataset_facts(),

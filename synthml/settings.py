@@ -55,7 +55,8 @@ class MeasureSettings:
     {"sensitivity": 0.9}. margin: the loss that still counts as "as good as trained on real rows". replicates: draws of every
     bootstrap. folds: cross-fitting folds in which the threshold is chosen. rare_below: a category with fewer training rows is not
     learned, so that it stands in no model file. importance_rows, importance_repeats: size of the permutation importances.
-    learners: whether further learners are trained to see if their order holds. disclosure: settings of the attacks.
+    learners: whether further learners are trained to see if their order holds. drift: whether Evidently compares the
+    tables, which takes a while to load. disclosure: settings of the attacks.
     """
 
     threshold: ThresholdRule = "youden"
@@ -67,6 +68,7 @@ class MeasureSettings:
     importance_rows: int = 5000
     importance_repeats: int = 3
     learners: bool = True
+    drift: bool = True
     disclosure: DisclosureSettings = field(default_factory=DisclosureSettings)
 
     def __post_init__(self) -> None:

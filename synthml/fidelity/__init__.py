@@ -6,3 +6,9 @@
 `floor`          random halves of the source, by patient
 `distributions`  a table laid beside the source: every column, every pair, and the floor
 """
+
+from __future__ import annotations
+
+from synthml.fidelity.measure import measure_fidelity
+
+__all__ = ["measure_fidelity"]

@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["KINDS", "RANGES", "ROLES", "record_fields"]
 
-KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "privacy")
+KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "drift", "privacy")
 ROLES = ("engineer", "evaluator", "custodian", "reviewer", "gate")
 
 Range = tuple[float, float]

@@ -14,9 +14,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from synthml.report.bias import bias_chapter
 from synthml.report.charts import Cell, Column, Section, Sheet
 from synthml.report.curves import curves
 from synthml.report.disclosure import asked, attack_sheet, disclosure_folds, distance_sheet, is_measured
+from synthml.report.drift import drift_chapter
+from synthml.report.fidelity import fidelity_chapter
 from synthml.report.groups import disparity_sheets, forest, further_forests, group_numbers, slice_sheet, withheld_sheet
 from synthml.report.performance import importance_sheet, learner_sheet, metric_sheet, protocol_sheet, threshold_sheet
 from synthml.report.policies import policies_sheet
@@ -30,6 +33,7 @@ from synthml.report.provenance import (
     model_facts,
     study_facts,
 )
+from synthml.report.quality import quality_chapter
 from synthml.report.questions import answers
 from synthml.report.reading import Reading, margin_text
 from synthml.report.summary import decided_for, summarise
@@ -68,6 +72,12 @@ _CHAPTERS = (
     ("agreement", "Other learners and explanations"),
     ("slices", "Where it errs most"),
 )
+_TABLES = (
+    ("bias", "Bias, from source to model"),
+    ("fidelity", "Likeness to the source"),
+    ("quality", "Quality of tables and labels"),
+)
+_DRIFT = ("drift", "Drift between the tables")
 _LAST = (
     ("generation", "How the synthetic table was made"),
     ("datasets", "Tables and model"),
@@ -113,7 +123,8 @@ def _chapters(
         *([("policy", "The policy, criterion by criterion")] if verdict is not None else []),
         *([("policies", "The policies side by side")] if several else []),
         *(_CHAPTERS if of_a_model else ()),
-        *([] if swept else [("disclosure", "What the table gives away about people")]),
+        *(() if swept else _TABLES),
+        *([] if swept else [("disclosure", "What the table gives away about people"), _DRIFT]),
         *([("sweep", "What privacy costs, and who pays")] if swept else []),
         *((f"family-{family.key}", family.title) for family in others),
         *_LAST,
@@ -169,6 +180,10 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "importances": importance_sheet(reading),
         "agreements": _agreements(reading),
         "slices": slice_sheet(reading),
+        "bias": bias_chapter(reading),
+        "fidelity": fidelity_chapter(reading),
+        "quality": quality_chapter(reading),
+        "drift": drift_chapter(reading),
         "asked": asked(reading, verdict),
         "attacks": attack_sheet(reading, verdict),
         "distances": distance_sheet(reading),

@@ -259,7 +259,9 @@ class Family:
     blocks: tuple[FigureBlock, ...]
 
 
-_OWN_CHAPTER = ("utility", "disparity", "learners", "explain", "disclosure", "sweep", "privacy_cost")
+_OWN_CHAPTER = (
+    "utility", "disparity", "learners", "explain", "bias", "fidelity", "quality", "drift", "disclosure", "sweep", "privacy_cost",
+)  # fmt: skip
 
 
 def families(reading: Reading) -> tuple[Family, ...]:

@@ -238,8 +238,8 @@ def _drift(reading: Reading, verdict: Verdict | None) -> Told:
         return "open", "No drift figures in this evidence.", ""
     real = [name for name in names if ".source_" in name or ".holdout_" in name]
     if real:
-        return "answered", "Yes: later batches are compared with real rows.", "family-drift"
-    return "partly", "Drift was measured, but not against real rows.", "family-drift"
+        return "answered", "Yes: later batches are compared with real rows.", "drift"
+    return "partly", "Drift was measured, but not against real rows.", "drift"
 
 
 def _use(reading: Reading, verdict: Verdict | None) -> Told:
@@ -273,11 +273,11 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
     ("Do figures carry intervals, and is the worst group named?", _intervals),
     (
         "Is bias followed from source to synthetic table to model?",
-        _of_family("bias.", chapter="family-bias", absent="The bias chain was not measured."),
+        _of_family("bias.", chapter="bias", absent="The bias chain was not measured."),
     ),
     (
         "Are labels plausible in every group?",
-        _of_family("quality.label", chapter="family-quality", absent="Label plausibility was not measured."),
+        _of_family("quality.label", chapter="quality", absent="Label plausibility was not measured."),
     ),
     ("Are calibration and errors at the threshold shown, not only discrimination?", _threshold),
     (

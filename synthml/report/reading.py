@@ -30,6 +30,7 @@ KIND_TITLES = {
     "fidelity": "likeness of the synthetic table to its source",
     "quality": "quality of the tables and their labels",
     "disclosure": "disclosure by attacks on the synthetic table",
+    "drift": "drift between the tables, by Evidently",
 }
 _HEADLINES = {"binary": "auroc", "multiclass": "macro_auroc", "regression": "r2"}
 _GUESSED_ORDER = ("auroc", "macro_auroc", "r2", "accuracy", "rmse", "mae")

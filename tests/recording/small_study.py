@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from synthml import MeasureSettings, MinimumCell, Schema, Study
 
-QUICK = MeasureSettings(learners=False, replicates=100, importance_rows=100, importance_repeats=1, folds=2)
+QUICK = MeasureSettings(learners=False, drift=False, replicates=100, importance_rows=100, importance_repeats=1, folds=2)
 SCHEMA: dict[str, Any] = {
     "target": "readmitted",
     "positive": 1,

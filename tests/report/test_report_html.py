@@ -310,7 +310,7 @@ def test_a_kind_of_evidence_that_the_report_does_not_know_is_shown(full: Dossier
     }
     made = replace(full, figures=figures)
     page = Page(report_html(made))
-    assert {"family-bias", "family-weather"} <= {attributes.get("id") for _, attributes in page.elements}
+    assert {"bias", "family-weather"} <= {attributes.get("id") for _, attributes in page.elements}
     assert "bias.representation.synthetic" in page.text
     assert answers(Reading(made), None)[4].chapter == "family-bias"
 
