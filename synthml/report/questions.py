@@ -41,13 +41,17 @@ _AXES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """One question, how far it is answered, the answer in a sentence or two, and the chapter to read (empty: none)."""
+    """One question, how far it is answered, the answer in a sentence or two, and the chapter to read (empty: none).
+
+    short: what is asked in a few words, for the page that is printed.
+    """
 
     number: int
     question: str
     status: Status
     text: str
     chapter: str = ""
+    short: str = ""
 
     @property
     def word(self) -> str:
@@ -60,7 +64,8 @@ Told = tuple[Status, str, str]
 
 def answers(reading: Reading, verdict: Verdict | None) -> tuple[Answer, ...]:
     """All eighteen, in order."""
-    return tuple(Answer(n, question, *told(reading, verdict)) for n, (question, told) in enumerate(_QUESTIONS, 1))
+    asked = zip(_QUESTIONS, _SHORT, strict=True)
+    return tuple(Answer(n, question, *told(reading, verdict), short) for n, ((question, told), short) in enumerate(asked, 1))
 
 
 def _primary(reading: Reading, verdict: Verdict | None) -> Told:
@@ -297,4 +302,24 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
     ("Does the intended use match?", _use),
     ("Are end users told?", _disclosed),
     ("Is the approver someone other than the author, and the approval in force?", _approver),
+)
+_SHORT = (
+    "Real rows, beside real training",
+    "Test rows disjoint, with proof",
+    "Groups and intersections shown",
+    "Intervals, and the worst group",
+    "Bias from source to model",
+    "Labels plausible in every group",
+    "Calibration and errors at the threshold",
+    "Cost of privacy by group",
+    "Variation over draws",
+    "Three disclosure axes and membership",
+    "No pass on distance alone",
+    "Attacks and distances agree",
+    "Thresholds fixed before results",
+    "The generator itself assessed",
+    "Drift baseline on real rows",
+    "Intended use matches",
+    "End users are told",
+    "Approver is not the author, in force",
 )

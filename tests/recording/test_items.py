@@ -36,11 +36,23 @@ def test_every_number_of_the_dossier_becomes_one_metric() -> None:
 
 
 def test_a_metric_knows_the_table_it_was_measured_on() -> None:
-    """TRTS is measured on the synthetic table, everything else on the holdout; a missing table is not invented."""
+    """TRTS is measured on the synthetic table, the model on the holdout, each table's own figures on it; none is invented."""
     figures = {f"utility.auroc.{protocol}/all": Estimate(0.7, 0.6, 0.8) for protocol in ("tstr", "trts")}
-    datasets = {"synthetic": {"digest": "sha256:b"}, "holdout": {"digest": "sha256:c"}}
+    expected = {
+        "bias.outcome.source/sex:F": "a",
+        "bias.outcome.synthetic/sex:F": "b",
+        "bias.amplification.auroc/sex": "c",
+        "fidelity.tvd.floor/age": "b",
+        "quality.label_noise.source/all": "a",
+        "quality.label_disagreement.excess/all": "b",
+        "drift.wasserstein.source_synthetic/age": "b",
+        "drift.wasserstein.synthetic_holdout/age": "c",
+    }
+    figures |= {name: Estimate(0.1, 0.0, 0.2) for name in expected}
+    datasets = {role: {"digest": f"sha256:{short}"} for role, short in (("source", "a"), ("synthetic", "b"), ("holdout", "c"))}
     on = {item.key: item.dataset for item in items.metrics(Dossier(figures, datasets=datasets))}
     assert on["utility.auroc.trts/all"] == on["utility.auroc.trts.low/all"] == "sha256:b"
+    assert {name: on[name] for name in expected} == {name: f"sha256:{short}" for name, short in expected.items()}
     assert on["utility.auroc.tstr/all"] == on["utility.auroc.tstr.high/all"] == "sha256:c"
     assert {item.dataset for item in items.metrics(Dossier(figures))} == {None}
 

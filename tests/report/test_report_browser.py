@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import pypdf
 import pytest
 from report.report_dossiers import dossier, hostile, verdict
 
@@ -137,3 +138,26 @@ def test_links_work_in_a_sandboxed_frame(tmp_path: Path) -> None:
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report_html(dossier()))
     found = told("/frame", {"/frame": FRAME, "/clicking": text.replace("</body>", CLICK + "</body>")}, tmp_path)
     assert found == {"focused": "groups", "moved": True}
+
+
+@pytest.mark.parametrize("made", [dossier, hostile])
+def test_the_first_printed_page_stands_by_itself(made: Callable[[], Dossier], tmp_path: Path) -> None:
+    """Verdict, answer and all eighteen questions are on page one, and the chapters begin on page two, whatever the labels."""
+    subject = made()
+    file, printed = tmp_path / "report.html", tmp_path / "report.pdf"
+    file.write_text(report_html(subject, verdict(subject)), encoding="utf-8")
+    assert CHROMIUM
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={tmp_path}",
+        "--no-pdf-header-footer",
+        f"--print-to-pdf={printed}",
+        file.as_uri(),
+    ]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    first, second = (page.extract_text() for page in pypdf.PdfReader(printed).pages[:2])
+    assert "What was asked" in first
+    assert all(re.search(rf"\n{number} [A-Z]", first) for number in range(1, 19))
+    assert first.count("Approver is not the author") == 1
+    assert "Is the primary metric measured" in second

@@ -47,7 +47,13 @@ __all__ = [
 ]
 
 _VALUE = 500  # characters of a param or tag; MLflow cuts params at 6,000 and tags at 8,000, silently
-_MEASURED_ON = {"trts": "synthetic", "disclosure": "synthetic"}
+# the first of these that stands in a figure's name says which table the figure is about; the others are about the holdout
+_ABOUT = {
+    "production": "production", "holdout_production": "production", "synthetic_holdout": "holdout",
+    "source_synthetic": "synthetic",
+    "trts": "synthetic", "disclosure": "synthetic", "fidelity": "synthetic",
+    "source": "source", "synthetic": "synthetic", "holdout": "holdout", "excess": "synthetic",
+}  # fmt: skip
 _TYPES = {"numeric": "double", "boolean": "boolean", "categorical": "string", "datetime": "datetime"}
 
 
@@ -364,9 +370,13 @@ def metrics(dossier: Dossier) -> Iterator[MetricItem]:
     """Every value and bound, each with the digest of the dataset that it was measured on."""
     digests = {role: str(facts["digest"]) for role, facts in dossier.datasets.items() if facts.get("digest")}
     for key, value in dossier.metrics().items():
-        variant = key.partition("/")[0].split(".")
-        role = next((_MEASURED_ON[part] for part in variant if part in _MEASURED_ON), "holdout")
-        yield MetricItem(key, value, digests.get(role))
+        yield MetricItem(key, value, digests.get(_about(key)))
+
+
+def _about(key: str) -> str:
+    """The role of the table that a figure is about."""
+    parts = key.partition("/")[0].split(".")
+    return next((role for word, role in _ABOUT.items() if word in parts), "holdout")
 
 
 def estimator_name(estimator: object) -> str:
