@@ -15,10 +15,10 @@ import yaml
 from synthml.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["YamlDocument", "did_you_mean", "parse_yaml", "read_yaml"]
+__all__ = ["YamlDocument", "did_you_mean", "parse_yaml", "read_yaml", "told_problem"]
 
 _LIMIT = 1_000_000
 _DEPTH = 30
@@ -49,6 +49,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'target'?` or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def told_problem(problem: Mapping[str, Any], document: YamlDocument, known: Iterable[str]) -> str:
+    """One finding of pydantic in our words, with the line. known: the fields that may stand where a strange one was found."""
+    where = tuple(problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"'{where[-1]}' is no field here.{did_you_mean(str(where[-1]), known)}"
+    return f"{document.at(where)}: {'.'.join(map(str, where))}: {message}"
 
 
 def read_yaml(path: Path, error: type[InputError] = InputError) -> YamlDocument:

@@ -4,6 +4,7 @@ SynthmlError
 ├── InputError               what was given cannot be used                      exit code 2
 │   ├── StudyError           tables, schema or study file; carries every problem found
 │   ├── PolicyError          a policy file that cannot be trusted to decide
+│   ├── TrustError           a trust file that cannot say whose signature counts
 │   └── EvidenceError        an evidence document that cannot be read
 │       └── AttestationError a statement, signature or key that does not hold
 ├── MissingExtraError        an optional library is needed; names the command    exit code 2
@@ -31,6 +32,7 @@ __all__ = [
     "StudyError",
     "SynthmlError",
     "TrackingError",
+    "TrustError",
 ]
 
 
@@ -73,6 +75,10 @@ class StudyError(InputError):
 
 class PolicyError(InputError):
     """A policy file has a mistake; the message names the line."""
+
+
+class TrustError(InputError):
+    """A trust file has a mistake; the message names the line."""
 
 
 class EvidenceError(InputError):

@@ -10,7 +10,7 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from synthml.attestation.predicates import known_predicate
+from synthml.attestation.predicates import known_predicate, read_predicate
 from synthml.attestation.statement import Statement, parsed
 from synthml.errors import AttestationError
 from synthml.evidence import canonical_json
@@ -18,9 +18,9 @@ from synthml.evidence import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from securesystemslib.signer import CryptoSigner, SSlibKey
+    from securesystemslib.signer import Signer, SSlibKey
 
-__all__ = ["PAYLOAD", "Verified", "sign", "unverified", "verify"]
+__all__ = ["PAYLOAD", "Verified", "is_envelope", "sign", "unverified", "verify"]
 
 PAYLOAD = "application/vnd.in-toto+json"
 
@@ -33,16 +33,20 @@ class Verified:
     key_id: str
 
 
-def sign(statement: Statement, signer: CryptoSigner) -> bytes:
+def sign(statement: Statement, signer: Signer) -> bytes:
     """The envelope as canonical JSON. Ed25519 is deterministic: the same statement and key give the same bytes.
 
-    Raises AttestationError for a predicate that no reader knows, so that nothing is signed that cannot be verified.
+    Raises AttestationError for a statement that no reader can read, so that nothing is signed that cannot be verified, and when a
+    key that is kept elsewhere (a key service, a token) refuses.
     """
     from securesystemslib.dsse import Envelope
 
-    known_predicate(statement.predicate_type)
+    read_predicate(statement)
     envelope = Envelope(statement.to_json(), PAYLOAD, {})
-    envelope.sign(signer)
+    try:
+        envelope.sign(signer)
+    except Exception as error:  # key services raise their own libraries' errors: boto, hvac, grpc, PKCS #11
+        raise AttestationError(f"the key could not sign ({type(error).__name__}); nothing was written") from error
     return canonical_json(envelope.to_dict())
 
 
@@ -75,6 +79,11 @@ def unverified(raw: bytes) -> Verified:
     """The statement and the key id that the envelope claims, without looking at the signature."""
     payload, signature_id, _ = _opened(raw)
     return Verified(_statement(payload), signature_id)
+
+
+def is_envelope(raw: bytes) -> bool:
+    """Whether a document is an envelope rather than a bare statement. Raises AttestationError when it is no JSON object."""
+    return "payloadType" in parsed(raw, "the document")
 
 
 def _statement(payload: bytes) -> Statement:

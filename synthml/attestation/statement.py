@@ -76,6 +76,16 @@ class Statement:
         if not self.subjects:
             raise AttestationError("a statement needs a subject")
 
+    def digest_of(self, name: str) -> str | None:
+        """The digest of the subject of that name; None when there is none, or when several have it."""
+        found = [subject.digest for subject in self.subjects if subject.name == name]
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digests of all subjects, each once."""
+        return tuple(dict.fromkeys(subject.digest for subject in self.subjects))
+
     def to_dict(self) -> dict[str, Any]:
         """The document."""
         return {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from synthml.documents import did_you_mean, parse_yaml, read_yaml
+from synthml.documents import did_you_mean, parse_yaml, read_yaml, told_problem
 from synthml.errors import PolicyError
 from synthml.evidence import digest_json
 from synthml.figures import FigureId
@@ -217,12 +217,9 @@ def _validated(data: dict[str, Any], document: YamlDocument) -> Policy:
 
 def _told(problem: Any, document: YamlDocument) -> str:
     where = tuple(problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        parts: dict[str, type[_Strict]] = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}
-        known = parts.get(str(where[0]), Policy) if len(where) > 1 else Policy
-        message = f"'{where[-1]}' is no field here.{did_you_mean(str(where[-1]), known.model_fields)}"
-    return f"{document.at(where)}: {'.'.join(map(str, where))}: {message}"
+    parts: dict[str, type[_Strict]] = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}
+    known = parts.get(str(where[0]), Policy) if len(where) > 1 else Policy
+    return told_problem(problem, document, known.model_fields)
 
 
 def _merged(parent: Policy, child: Policy, data: dict[str, Any], document: YamlDocument) -> Policy:

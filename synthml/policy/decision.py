@@ -11,62 +11,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
 from synthml.figures import ALL, FigureId
+from synthml.policy.facts import Facts
 from synthml.policy.verdict import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier
     from synthml.policy.criteria import Criterion, Policy
+    from synthml.policy.facts import Approval
 
-__all__ = ["Approval", "Facts", "Waiver", "decide"]
+__all__ = ["decide"]
 
 _SKEW = timedelta(minutes=5)
 DISTANCES = frozenset({"disclosure.distance_share", "disclosure.nearest_share", "disclosure.nndr"})
-
-
-@dataclass(frozen=True)
-class Approval:
-    """A reviewer's approval whose signature was verified, bound to a model."""
-
-    by: str
-    model_digest: str
-    expires: datetime
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """Leave for one criterion, one model and one policy, until it expires."""
-
-    criterion: str
-    model_digest: str
-    policy_digest: str
-    by: str
-    reason: str
-    expires: datetime
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the evidence itself cannot know. None means unknown, and the unknown never passes.
-
-    recalls: recalled dataset digests among the ancestors. contaminated: whether a holdout was among the inputs of an ancestor.
-    signatures: roles whose signature over this evidence was verified. release: whether the synthetic table's release attestation
-    was verified. holdout_verdicts: verdicts taken on this holdout so far.
-    """
-
-    recalls: tuple[str, ...] | None = None
-    contaminated: bool | None = None
-    signatures: frozenset[str] = frozenset()
-    release: bool | None = None
-    holdout_verdicts: int | None = None
-    approvals: tuple[Approval, ...] = ()
-    waivers: tuple[Waiver, ...] = ()
 
 
 def decide(dossier: Dossier, policy: Policy, *, now: datetime, facts: Facts | None = None) -> Verdict:
@@ -79,7 +42,8 @@ def decide(dossier: Dossier, policy: Policy, *, now: datetime, facts: Facts | No
     known = facts or Facts()
     model_digest = (dossier.model or {}).get("digest")
     decisions = [
-        *_requirements(dossier, policy, now, known, model_digest),
+        *_requirements(dossier, policy, now, known),
+        *_review(dossier, policy, now, known),
         *_lineage(dossier, policy, known),
         *(d for criterion in policy.criteria for d in _criterion(criterion, dossier)),
     ]
@@ -124,7 +88,7 @@ def _condition(name: str, outcome: Outcome, required: str, found: str) -> Decisi
     return Decision(name, outcome, required, found, source="policy", set_by="policy")
 
 
-def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts, model_digest: str | None) -> Iterator[Decision]:
+def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts) -> Iterator[Decision]:
     require = policy.require
     for kind in require.kinds:
         there = kind in dossier.kinds
@@ -137,18 +101,48 @@ def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts,
         )
     for role in require.signatures:
         there = role in facts.signatures
-        found = "a verified signature" if there else "no verified signature"
-        yield _condition(f"signature.{role}", "pass" if there else "insufficient", f"signed by the {role}", found)
+        name = f"signature.{role}"
+        found = facts.told.get(name, "a verified signature" if there else "no verified signature")
+        yield _condition(name, "pass" if there else "insufficient", f"signed by the {role}", found)
     if require.freshness_days is not None:
         yield _freshness(dossier, require.freshness_days, now)
     for path in require.documents:
         filled = _filled({"generation": dossier.generation or {}}, path)
         outcome = "pass" if filled else "insufficient"
         yield _condition(f"document.{path}", outcome, f"{path} is filled in", "filled in" if filled else "empty")
-    if require.approvals:
-        valid = {a.by for a in facts.approvals if a.model_digest == model_digest and model_digest and a.expires > now}
-        outcome = "pass" if len(valid) >= require.approvals else "insufficient"
-        yield _condition("approvals", outcome, f"{require.approvals} approvals of this model", f"{len(valid)} in force")
+
+
+def _review(dossier: Dossier, policy: Policy, now: datetime, facts: Facts) -> Iterator[Decision]:
+    """What reviewers decided of this model. Of each person the last decision counts; a refusal stops the gate, asked for or not.
+
+    An approval is for the model, the evidence and the policy that the reviewer saw. A refusal is not undone by new evidence.
+    """
+    model, asked = (dossier.model or {}).get("digest"), policy.require.approvals
+    about = [a for a in facts.approvals if model and a.model_digest == model and a.policy_digest == policy.digest]
+    last: dict[str, Approval] = {}
+    for one in sorted(about, key=lambda a: (a.decided, a.decision == "refused")):
+        if one.decision == "refused" or one.decided <= now + _SKEW:
+            last[one.by] = one
+    refused = sorted(a.by for a in last.values() if a.decision == "refused" and (a.expires is None or a.expires > now))
+    if refused:
+        found = f"refused by {', '.join(refused)}"
+        yield _condition("refusal", "fail", "no reviewer has refused this model", facts.told.get("refusal", found))
+    if not asked:
+        return
+    required = f"approved by {asked} other than the model's author"
+    valid = {
+        a.by
+        for a in last.values()
+        if a.decision == "approved" and a.evidence_digest == dossier.digest and a.expires is not None and a.expires > now
+    }
+    if facts.authors is None:
+        unknown = f"{len(valid)} in force, and who made the model is unknown: the engineer's evidence is not signed"
+        yield _condition("approvals", "insufficient", required, facts.told.get("approvals", unknown))
+        return
+    valid -= facts.authors
+    outcome: Outcome = "pass" if len(valid) >= asked else "insufficient"
+    found = f"{len(valid)} in force" + (f": {', '.join(sorted(valid))}" if valid else "")
+    yield _condition("approvals", outcome, required, found)
 
 
 def _freshness(dossier: Dossier, days: int, now: datetime) -> Decision:
@@ -176,6 +170,7 @@ def _lineage(dossier: Dossier, policy: Policy, facts: Facts) -> Iterator[Decisio
     lineage = policy.lineage
     if lineage.no_recall:
         found = "unknown" if facts.recalls is None else f"{len(facts.recalls)} recalled"
+        found = facts.told.get("lineage.no_recall", found)
         outcome: Outcome = "insufficient" if facts.recalls is None else "fail" if facts.recalls else "pass"
         yield _condition("lineage.no_recall", outcome, "no dataset behind the model is recalled", found)
     if lineage.no_contamination:
@@ -183,6 +178,7 @@ def _lineage(dossier: Dossier, policy: Policy, facts: Facts) -> Iterator[Decisio
     if lineage.release == "required":
         outcome = "insufficient" if facts.release is None else "pass" if facts.release else "fail"
         found = {None: "no release attestation", True: "verified", False: "refused or for another table"}[facts.release]
+        found = facts.told.get("lineage.release", found)
         yield _condition("lineage.release", outcome, "the synthetic table was released", found)
     if lineage.holdout_verdicts_at_most is not None:
         taken, limit = facts.holdout_verdicts, lineage.holdout_verdicts_at_most
@@ -200,7 +196,8 @@ def _contamination(dossier: Dossier, facts: Facts) -> Decision:
         return _condition("lineage.no_contamination", "insufficient", required, "no holdout")
     seen = [role for role in ("source", "synthetic") if digests.get(role) == holdout]
     if seen or facts.contaminated:
-        found = f"the holdout is the {seen[0]} table" if seen else "the lineage shows it among an ancestor's inputs"
+        lineage = facts.told.get("lineage.no_contamination", "the lineage shows it among an ancestor's inputs")
+        found = f"the holdout is the {seen[0]} table" if seen else lineage
         return _condition("lineage.no_contamination", "fail", required, found)
     if facts.contaminated is None and "source" not in digests:
         return _condition("lineage.no_contamination", "insufficient", required, "the source table is unknown")
@@ -280,6 +277,7 @@ def _waived(decision: Decision, policy: Policy, facts: Facts, now: datetime, mod
         return decision
     for waiver in facts.waivers:
         fits = (waiver.criterion, waiver.model_digest, waiver.policy_digest) == (decision.id, model_digest, policy.digest)
-        if fits and waiver.expires > now:
+        distinct = facts.authors is not None and waiver.by not in facts.authors
+        if fits and distinct and waiver.expires > now:
             return replace(decision, waived=f"by {waiver.by} until {waiver.expires:%Y-%m-%d}: {waiver.reason}")
     return decision

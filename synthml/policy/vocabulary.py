@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from synthml.attestation.trust import ROLES
+
 __all__ = ["KINDS", "RANGES", "ROLES", "record_fields"]
 
 KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "drift", "privacy")
-ROLES = ("engineer", "evaluator", "custodian", "reviewer", "gate")
 
 Range = tuple[float, float]
 _SHARE: Range = (0.0, 1.0)

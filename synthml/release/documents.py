@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from synthml.attestation import RELEASE, ReleasePredicate, Statement, Subject, sign
+from synthml.attestation import RELEASE, Material, ReleasePredicate, Statement, Subject, sign
 from synthml.digest import FORM
 from synthml.evidence import canonical_json
 from synthml.report import report_html
@@ -18,8 +18,9 @@ from synthml.report.datasheet import datasheet_markdown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securesystemslib.signer import CryptoSigner
+    from securesystemslib.signer import Signer
 
+    from synthml.evidence import Dossier
     from synthml.release.decision import Release
 
 __all__ = ["SIGNED", "UNSIGNED", "documents", "statement_of"]
@@ -31,7 +32,7 @@ def documents(
     release: Release,
     columns: Mapping[str, str],
     *,
-    signer: CryptoSigner | None = None,
+    signer: Signer | None = None,
     file_name: str = "synthetic.parquet",
     file_format: str = "application/vnd.apache.parquet",
 ) -> dict[str, bytes]:
@@ -71,8 +72,15 @@ def statement_of(release: Release, files: Mapping[str, bytes]) -> Statement:
         synthml=dossier.synthml,
         digest_form=FORM,
         generation=dossier.generation,
+        derived_from=_materials(dossier),
     )
     return Statement((Subject("synthetic", release.subject),), RELEASE, predicate.to_dict())
+
+
+def _materials(dossier: Dossier) -> tuple[Material, ...]:
+    """The source's digest travels, as it does in the evidence: a recall of the source must reach whoever trains on the table."""
+    source = (dossier.datasets.get("source") or {}).get("digest")
+    return () if source is None else (Material(str(source)),)
 
 
 def _sha256(content: bytes) -> str:

@@ -183,15 +183,21 @@ def test_keys_are_ed25519_and_open_with_their_passphrase_only():
 
 
 def test_a_key_of_another_kind_is_refused():
-    """An elliptic curve key in the same PEM dress."""
+    """Private keys in files are Ed25519; public ones may be ECDSA, for key services that have nothing else, and are never RSA."""
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
     other = generate_private_key(SECP256R1())
     with pytest.raises(AttestationError, match="no Ed25519"):
         private_key(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(AttestationError, match="no Ed25519"):
-        public_keys(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    pem = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert public_keys(pem)[0].scheme == "ecdsa-sha2-nistp256"
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as rsa_key
+
+    for strange, told in [(rsa_key(65537, 2048), "neither"), (generate_private_key(SECP256K1()), "curve")]:
+        with pytest.raises(AttestationError, match=told):
+            public_keys(strange.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def test_several_public_keys_stand_in_one_text(signer):

@@ -64,11 +64,11 @@ def load_release(path: Path, study: Study, keys: Sequence[SSlibKey] = ()) -> Att
     Raises AttestationError when the statement cannot be read or its signature does not hold; InputError when it is about another
     table. A table that was not released is warned of, not refused: that is for the gate to decide.
     """
-    from synthml.attestation import read_predicate, unverified, verify
+    from synthml.attestation import ReleasePredicate, read_as, unverified, verify
 
     raw = _read(path)
     found = verify(raw, keys) if keys else unverified(raw)
-    predicate = read_predicate(found.statement)
+    predicate = read_as(found.statement, ReleasePredicate)
     if "synthetic" not in study.roles:
         raise InputError("the study has no synthetic table that a release could be about")
     digest, named = study.tables["synthetic"].digest, [subject.digest for subject in found.statement.subjects]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner
+    from securesystemslib.signer import Signer
 
 __all__ = ["key"]
 
@@ -49,7 +49,7 @@ def show(file: Path, as_json: bool) -> None:
     click.echo(json.dumps({"key_ids": found}) if as_json else "\n".join(found))
 
 
-def _show(signer: CryptoSigner, file: Path, *, as_json: bool) -> None:
+def _show(signer: Signer, file: Path, *, as_json: bool) -> None:
     from synthml.attestation import key_id, public_pem
 
     found, pem = key_id(signer), public_pem(signer).decode()
