@@ -41,7 +41,7 @@ from synthml.attestation import (
 from synthml.attestation.predicates import KIND_OF
 from synthml.errors import AttestationError
 from synthml.estimate import Estimate
-from synthml.evidence import Dossier
+from synthml.evidence import Dossier, canonical_json
 from synthml.policy import Decision, Verdict, verdict_of, verdict_statement
 
 GOLDEN = Path(__file__).parent / "golden"
