@@ -36,13 +36,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from synthml.attestation.envelope import Verified, is_envelope, unverified, verify
 from synthml.attestation.keys import public_keys
-from synthml.attestation.predicates import kind_of, read_predicate
+from synthml.attestation.predicates import EvidencePredicate, kind_of, read_predicate
 from synthml.attestation.statement import Statement
 from synthml.documents import parse_yaml, read_yaml, told_problem
 from synthml.errors import AttestationError, TrustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
     from securesystemslib.signer import SSlibKey
 
@@ -53,6 +53,19 @@ __all__ = ["ROLES", "Accepted", "Claim", "Refused", "Trust", "TrustFile", "Trust
 Role = Literal["engineer", "evaluator", "custodian", "reviewer", "gate", "operator"]
 ROLES: tuple[str, ...] = get_args(Role)
 _LARGEST_KEY = 100_000
+# of recalls and of evidence the trust file and the statement say it themselves
+_MAY_SIGN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "release": frozenset({"custodian"}),
+        "derivation": frozenset({"custodian", "engineer"}),
+        "verdict": frozenset({"gate"}),
+        "approval": frozenset({"reviewer"}),
+        "refusal": frozenset({"reviewer"}),
+        "waiver": frozenset({"reviewer"}),
+        "deployment": frozenset({"operator"}),
+        "retirement": frozenset({"operator"}),
+    }
+)
 
 
 # ---- the file -------------------------------------------------------------------------------------------------------------
@@ -256,11 +269,17 @@ class Trust:
             return Refused(f"{key.name} may sign as {' or '.join(sorted(key.roles))}, not as {role}", key.name)
         return Accepted(key.name, key.key_id, role)
 
-    def claim(self, raw: bytes, roles: Collection[str] | Callable[[Statement], Collection[str]], now: datetime) -> Claim:
-        """Open a document, signed or not, and say whether it counts for one of the roles.
+    def may_sign(self, statement: Statement) -> frozenset[str]:
+        """The roles whose signature counts on a statement of this kind. Evidence is signed in the role in which it was measured."""
+        predicate = read_predicate(statement)
+        if isinstance(predicate, EvidencePredicate):
+            return frozenset({predicate.producer}) & frozenset(ROLES)
+        return {"recall": self.declare, "recall-lift": self.lift}.get(kind_of(statement)) or _MAY_SIGN[kind_of(statement)]
 
-        roles: which may make this claim; a function when that depends on the statement. Raises AttestationError when the document
-        cannot be read at all: it is no statement, or of a kind or version that no reader knows.
+    def claim(self, raw: bytes, now: datetime) -> Claim:
+        """Open a document, signed or not, and say whether it counts.
+
+        Raises AttestationError when it cannot be read at all: it is no statement, or of a kind or version that no reader knows.
         """
         if not is_envelope(raw):
             statement = Statement.from_json(raw)
@@ -268,8 +287,7 @@ class Trust:
             return Claim(raw, statement, None, Refused("it is not signed"))
         told = unverified(raw)
         read_predicate(told.statement)
-        asked = sorted(roles(told.statement) if callable(roles) else roles)
-        return Claim(raw, told.statement, told.key_id, self._standing(raw, told, asked, now))
+        return Claim(raw, told.statement, told.key_id, self._standing(raw, told, sorted(self.may_sign(told.statement)), now))
 
     def _standing(self, raw: bytes, told: Verified, roles: list[str], now: datetime) -> Accepted | Refused:
         if not self.keys:
@@ -281,6 +299,9 @@ class Trust:
             verified = verify(raw, [key.key])
         except AttestationError as error:
             return Refused(str(error))
+        named = getattr(read_predicate(told.statement), "approver", None)
+        if named is not None and named.key != told.key_id:
+            return Refused("it names another approver than the key that signed it", key.name)
         found = [self.accepts(verified, role, now) for role in roles]
         good = next((one for one in found if one), None)
         if good is not None:

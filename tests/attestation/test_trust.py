@@ -7,22 +7,30 @@ import pytest
 
 from synthml.attestation import (
     RecallPredicate,
+    ReviewPredicate,
+    Signatory,
     Statement,
     Subject,
     Trust,
+    evidence_statement,
     key_id,
     new_key,
     private_key,
     public_pem,
     recall_statement,
+    review_statement,
     sign,
     trust_schema,
 )
+from synthml.attestation.predicates import KIND_OF
+from synthml.attestation.trust import _MAY_SIGN
 from synthml.errors import AttestationError, TrustError
+from synthml.evidence import Dossier
 
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 CARLA, STRANGER = private_key(new_key()), private_key(new_key())
-STATEMENT = recall_statement(["sha256:" + "a" * 64], RecallPredicate("consent withdrawn", "2030-01-31T12:00:00Z"))
+DIGEST, WHEN = "sha256:" + "a" * 64, "2030-01-31T12:00:00Z"
+STATEMENT = recall_statement([DIGEST], RecallPredicate("consent withdrawn", WHEN))
 
 
 def pem(signer=CARLA):
@@ -35,17 +43,18 @@ def file(**entry):
     return f"version: 1\nkeys:\n  - {{{listed}}}\n"
 
 
-def standing(text, role="custodian", signer=CARLA, now=NOW):
-    return Trust.parse(text).claim(sign(STATEMENT, signer), [role], now).standing
+def standing(text, signer=CARLA, now=NOW):
+    return Trust.parse(text).claim(sign(STATEMENT, signer), now).standing
 
 
 def test_a_key_counts_for_its_roles_only():
     """The name is the file's; another role, another key and nobody at all are told apart."""
     found = standing(file())
     assert (found.name, found.key_id, found.role) == ("Carla", key_id(CARLA), "custodian")
-    assert str(standing(file(), "gate")) == "Carla may sign as custodian, not as gate"
+    assert str(standing(file(roles="[gate]"))) == "Carla may sign as gate, not as custodian or operator"
+    assert standing(file(roles="[gate, operator]")).role == "operator"
     assert "not in the trust file" in str(standing(file(), signer=STRANGER))
-    assert "no trust file" in str(Trust().claim(sign(STATEMENT, CARLA), ["custodian"], NOW).standing)
+    assert "no trust file" in str(Trust().claim(sign(STATEMENT, CARLA), NOW).standing)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +82,7 @@ def test_a_revoked_key_never_counts():
 
 def test_a_statement_without_a_signature_is_read_and_does_not_count():
     """Unsigned claims stay visible; who asks decides what they are worth."""
-    claim = Trust.parse(file()).claim(STATEMENT.to_json(), ["custodian"], NOW)
+    claim = Trust.parse(file()).claim(STATEMENT.to_json(), NOW)
     assert not claim
     assert claim.key_id is None
     assert claim.kind == "recall"
@@ -84,7 +93,7 @@ def test_a_forged_claim_is_read_and_does_not_count():
     """The key id of Carla over a stranger's signature."""
     envelope = json.loads(sign(STATEMENT, STRANGER))
     envelope["signatures"][0]["keyid"] = key_id(CARLA)
-    claim = Trust.parse(file()).claim(json.dumps(envelope).encode(), ["custodian"], NOW)
+    claim = Trust.parse(file()).claim(json.dumps(envelope).encode(), NOW)
     assert not claim
     assert "does not hold" in str(claim.standing)
 
@@ -94,14 +103,38 @@ def test_what_is_no_statement_is_an_error():
     strange = Statement((Subject("x", "sha256:" + "a" * 64),), "https://example.org/x/v9", {})
     for raw in (b"nothing", b"{}", strange.to_json()):
         with pytest.raises(AttestationError):
-            Trust().claim(raw, ["gate"], NOW)
+            Trust().claim(raw, NOW)
 
 
-def test_the_role_may_depend_on_the_statement():
-    """Evidence is signed in the role that it says it was measured in."""
-    trust = Trust.parse(file())
-    assert trust.claim(sign(STATEMENT, CARLA), lambda s: [{"recall": "custodian"}["recall"]], NOW)
-    assert not trust.claim(sign(STATEMENT, CARLA), lambda s: [], NOW)
+def evidence(producer):
+    return evidence_statement(Dossier(figures={}, producer=producer), digest_form="form-1")
+
+
+def review(key):
+    predicate = ReviewPredicate("approved", "fit", WHEN, Signatory(key), WHEN)
+    return review_statement(predicate, model=DIGEST, evidence=DIGEST, policy=DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("roles", "statement", "counts"),
+    [
+        ("[evaluator]", evidence("evaluator"), True),
+        ("[engineer]", evidence("evaluator"), False),  # measured in one role, signed in another
+        ("[evaluator]", evidence("anybody"), False),
+        ("[reviewer]", review(key_id(CARLA)), True),
+        ("[reviewer]", review(key_id(STRANGER)), False),  # signed in somebody else's name
+        ("[engineer]", review(key_id(CARLA)), False),
+    ],
+)
+def test_each_kind_is_signed_in_its_role(roles, statement, counts):
+    """A right signature in the wrong role is none."""
+    assert bool(Trust.parse(file(roles=roles)).claim(sign(statement, CARLA), NOW)) is counts
+
+
+def test_every_kind_has_roles_that_may_sign_it():
+    """No kind is left that nobody, or anybody, could sign."""
+    words = {*KIND_OF.values(), "approval", "refusal"} - {"review", "evidence", "recall", "recall-lift"}
+    assert set(_MAY_SIGN) == words
 
 
 def test_who_declares_and_lifts_recalls():
