@@ -179,6 +179,11 @@ class Claim:
         return bool(self.standing)
 
     @property
+    def accepted(self) -> Accepted | None:
+        """By whom, when it counts."""
+        return self.standing if isinstance(self.standing, Accepted) else None
+
+    @property
     def digest(self) -> str:
         """`sha256:<hex>` of the document's bytes."""
         return "sha256:" + hashlib.sha256(self.raw).hexdigest()
@@ -270,7 +275,7 @@ class Trust:
         return Accepted(key.name, key.key_id, role)
 
     def may_sign(self, statement: Statement) -> frozenset[str]:
-        """The roles whose signature counts on a statement of this kind. Evidence is signed in the role in which it was measured."""
+        """The roles whose signature counts on a statement. Evidence is signed in the role in which it was measured."""
         predicate = read_predicate(statement)
         if isinstance(predicate, EvidencePredicate):
             return frozenset({predicate.producer}) & frozenset(ROLES)

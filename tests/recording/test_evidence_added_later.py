@@ -15,7 +15,7 @@ import synthml_tracking as tracking
 from synthml import Dossier, Estimate
 from synthml.errors import EvidenceError, InputError
 from synthml_tracking.client import address, load_mlflow
-from synthml_tracking.gating import combined
+from synthml_tracking.documents import combined
 
 mlflow = load_mlflow()
 

@@ -151,7 +151,7 @@ def test_later_evidence_marks_run_and_versions() -> None:
     made = about(dossier()).stamped(created="2026-01-01T00:00:00Z", producer="evaluator")
     files = items.artifact_files(made, None)
     found = tuple(
-        items.evaluation(study(), made, artifacts=sorted(files), source_run="r1", versions=[("risk", "3"), ("copy", "1")])
+        items.evaluation(study(), made, artifacts=sorted(files), source_run="r1", versions={("risk", "3"): {}, ("copy", "1"): {}})
     )
     key = f"synthml.ev.{items.evidence_key(made)}"
     assert TagItem(key, "evaluator", "r1") in found

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
 from synthml_tracking import items
+from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, logged_model_id, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import now_iso
+from synthml_tracking.registry import versions_of
 from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import Observer, write
 
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
+    from securesystemslib.signer import Signer
 
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml_tracking.models import LoadedModel
 
-__all__ = ["evaluate", "versions_of"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -41,6 +44,7 @@ def evaluate(
     producer: str = "evaluator",
     seed: int = 0,
     settings: MeasureSettings | None = None,
+    signer: Signer | None = None,
     progress: Callable[[str], None] = lambda _: None,
     observer: Observer = lambda _: None,
 ) -> Dossier:
@@ -48,6 +52,7 @@ def evaluate(
 
     With a source table, and a model that can be trained again, TRTR and the loss are measured too. The decision threshold is
     the one that was chosen at training time. The evidence binds the model by the digest of its files as they stand in the store.
+    signer: whose key signs the evidence (`synthml_tracking.keys.signing_key`); the signed statement is attached with it.
 
     Raises InputError when model and study do not fit, TrackingError when the server fails; what was measured by then waits in a
     spool that the error names.
@@ -71,6 +76,7 @@ def evaluate(
                 dossier,
                 found,
                 Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id),
+                signer,
             )
         except BaseException as error:
             _give_up(client, run.info.run_id, error)
@@ -89,7 +95,7 @@ class _Found:
     name: str
     run_id: str | None
     experiment_id: str
-    versions: tuple[tuple[str, str], ...]
+    versions: Mapping[tuple[str, str], Mapping[str, str]]
     loaded: LoadedModel
 
 
@@ -98,28 +104,9 @@ def _found(client: Any, model_uri: str) -> _Found:
 
     model_id = logged_model_id(client, model_uri)
     logged = client.get_logged_model(model_id)
-    versions = tuple(versions_of(client, model_id, logged.source_run_id))
+    versions = {(one.name, one.number): one.tags for one in versions_of(client, model_id, logged.source_run_id)}
     loaded = load_predictor(f"models:/{model_id}")
     return _Found(model_id, logged.name, logged.source_run_id, str(logged.experiment_id), versions, loaded)
-
-
-def versions_of(client: Any, model_id: str, run_id: str | None) -> list[tuple[str, str]]:
-    """(name, number) of every registered version of a LoggedModel, copies under other names included."""
-    if run_id is None:
-        return []
-    found, token = [], None
-    while True:
-        page = client.search_model_versions(f"run_id = '{run_id}'", page_token=token)
-        found += list(page)
-        token = page.token
-        if not token:
-            break
-    sources, kept = {f"models:/{model_id}"}, dict[tuple[str, str], None]()
-    for version in sorted(found, key=lambda v: v.creation_timestamp):  # a copy comes after what it is a copy of
-        if str(version.source).rstrip("/") in sources:
-            kept[version.name, str(version.version)] = None
-            sources.add(f"models:/{version.name}/{version.version}")
-    return list(kept)
 
 
 def _check(study: Study, noted: Mapping[str, Any]) -> None:
@@ -184,9 +171,18 @@ class _InOrder:
         return self._predictor(X[self._columns])
 
 
-def _sealed(study: Study, dossier: Dossier, found: _Found, target: Target) -> Spool:
-    files = items.artifact_files(dossier, None)
-    listed = items.evaluation(study, dossier, artifacts=sorted(files), source_run=found.run_id, versions=found.versions)
+def _sealed(study: Study, dossier: Dossier, found: _Found, target: Target, signer: Signer | None) -> Spool:
+    signed = signed_evidence(dossier, signer)
+    files = items.artifact_files(dossier, None, signed=signed)
+    listed = items.evaluation(
+        study,
+        dossier,
+        artifacts=sorted(files),
+        source_run=found.run_id,
+        versions=found.versions,
+        signed=signed,
+        ledger=items.descent(study, dossier, signer),
+    )
     spool = Spool.begin()
     spool.seal(Plan(target, tuple(listed)), files)
     return spool

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from securesystemslib.signer import Signer
 
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Verdict
+    from synthml_tracking.attachments import Attachment
     from synthml_tracking.releases import AttachedRelease
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "DatasetItem",
     "EndItem",
     "Item",
+    "LedgerItem",
     "MetricItem",
     "ModelInputItem",
     "ModelItem",
@@ -34,7 +38,9 @@ __all__ = [
     "VersionItem",
     "VersionTagItem",
     "artifact_files",
+    "attaching",
     "datasets",
+    "descent",
     "draw",
     "evaluation",
     "evidence_key",
@@ -148,6 +154,14 @@ class VersionTagItem:
 
 
 @dataclass(frozen=True)
+class LedgerItem:
+    """An entry of the ledger, as the tags of a run of its own. once: a tag that an entry which says the same would have."""
+
+    once: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class EndItem:
     """The end of the run."""
 
@@ -164,6 +178,7 @@ Item = (
     | ArtifactItem
     | VersionItem
     | VersionTagItem
+    | LedgerItem
     | EndItem
 )
 _KINDS: dict[str, type[Item]] = {
@@ -176,6 +191,7 @@ _KINDS: dict[str, type[Item]] = {
     "artifact": ArtifactItem,
     "version": VersionItem,
     "version_tag": VersionTagItem,
+    "ledger": LedgerItem,
     "end": EndItem,
 }
 _WORDS = {kind: word for word, kind in _KINDS.items()}
@@ -228,17 +244,25 @@ def recording(
     *,
     artifacts: Iterable[str],
     release: AttachedRelease | None = None,
+    signed: Sequence[Attachment] = (),
+    ledger: Sequence[LedgerItem] = (),
 ) -> Iterator[Item]:
-    """Everything that a wrapped run logs. artifacts: paths of its files. Raises InputError when the dossier has no model URI."""
+    """Everything that a wrapped run logs. artifacts: paths of its files, those of `signed` among them.
+
+    signed: statements that go with it, besides the release; ledger: how its tables descend. Raises InputError when the dossier
+    has no model URI.
+    """
     tables = datasets(study)
     yield from tables
     yield ModelItem(_model_id(dossier))
     yield from params(dossier.study, estimator, dossier.seed)
     yield from _tags(dossier, verdict, tables)
     yield from _release_tags(release)
+    yield from (TagItem(one.tag, one.kind) for one in signed)
     yield TagItem("mlflow.note.content", _card(dossier, verdict))
     yield from metrics(dossier)
     yield from (ArtifactItem(path) for path in artifacts)
+    yield from ledger
     yield EndItem("FINISHED")
 
 
@@ -248,9 +272,15 @@ def evaluation(
     *,
     artifacts: Iterable[str],
     source_run: str | None,
-    versions: Iterable[tuple[str, str]],
+    versions: Mapping[tuple[str, str], Mapping[str, str]],
+    signed: Sequence[Attachment] = (),
+    ledger: Sequence[LedgerItem] = (),
 ) -> Iterator[Item]:
-    """Evidence on a model that was logged before: a run of its own, and a mark on the model's run and on each version."""
+    """Evidence on a model that was logged before: a run of its own, and a mark on the model's run and on each version.
+
+    versions: (name, number) -> the tags that it has. A table's roles are added to those that it had: one that was a source and is
+    now a holdout is both, and must be seen as both.
+    """
     tables = datasets(study)
     yield from tables
     yield ModelInputItem(_model_id(dossier))
@@ -262,10 +292,17 @@ def evaluation(
     if source_run is not None:
         yield ArtifactItem(evidence, source_run)
         yield TagItem(key, dossier.producer, source_run)
-    for name, number in versions:
+        for one in signed:
+            yield ArtifactItem(one.path, source_run)
+            yield TagItem(one.tag, one.kind, source_run)
+    for (name, number), held in versions.items():
         yield VersionTagItem(name, number, key, dossier.producer)
+        yield from (VersionTagItem(name, number, one.tag, one.kind) for one in signed)
         for item in tables:
-            yield VersionTagItem(name, number, f"synthml.ds.{short_digest(item.digest)}", item.context)
+            tag = f"synthml.ds.{short_digest(item.digest)}"
+            roles = {*item.roles, *filter(None, held.get(tag, "").split(","))}
+            yield VersionTagItem(name, number, tag, ",".join(sorted(roles)))
+    yield from ledger
     yield EndItem("FINISHED")
 
 
@@ -302,14 +339,24 @@ def sweep(
     yield EndItem("FINISHED")
 
 
-def version(name: str, study: Study, dossier: Dossier, verdict: Verdict, release: AttachedRelease | None = None) -> VersionItem:
+def version(
+    name: str,
+    study: Study,
+    dossier: Dossier,
+    verdict: Verdict,
+    release: AttachedRelease | None = None,
+    signed: Sequence[Attachment] = (),
+) -> VersionItem:
     """A registration: the reviewer's card as the description, and the tags that lineage and gates search."""
-    given = (*_tags(dossier, verdict, datasets(study)), *_release_tags(release))
+    named = (TagItem(one.tag, one.kind) for one in signed)
+    given = (*_tags(dossier, verdict, datasets(study)), *_release_tags(release), *named)
     tags = {item.key: item.value for item in given}
     return VersionItem(name, _card(dossier, verdict), tags)
 
 
-def artifact_files(dossier: Dossier, verdict: Verdict | None, release: AttachedRelease | None = None) -> dict[str, bytes]:
+def artifact_files(
+    dossier: Dossier, verdict: Verdict | None, release: AttachedRelease | None = None, signed: Sequence[Attachment] = ()
+) -> dict[str, bytes]:
     """Path under the run's artifacts -> content."""
     from synthml.report import report_html
 
@@ -322,7 +369,32 @@ def artifact_files(dossier: Dossier, verdict: Verdict | None, release: AttachedR
         files["synthml/verdict.json"] = document.encode("utf-8")
     if release is not None:
         files[f"synthml/attestations/{release.key}.dsse.json"] = release.raw
-    return files
+    return {**files, **{one.path: one.raw for one in signed}}
+
+
+def attaching(signed: Attachment, versions: Iterable[tuple[str, str]]) -> Iterator[Item]:
+    """A statement on a model that stands already: for the run that trained it, and each version of it."""
+    yield ArtifactItem(signed.path)
+    yield TagItem(signed.tag, signed.kind)
+    yield from (VersionTagItem(name, number, signed.tag, signed.kind) for name, number in versions)
+
+
+def descent(study: Study, dossier: Dossier, signer: Signer | None = None) -> tuple[LedgerItem, ...]:
+    """That the synthetic table was made from the source, for the ledger: a recall of the source finds whoever uses the table.
+
+    Signed when there is a key; unsigned it counts too, for it can only make a gate stricter.
+    """
+    from synthml.attestation import DerivationPredicate, Material, derivation_statement, sign
+    from synthml_tracking.entries import entry_item
+
+    digests = {role: study.tables[role].digest for role in ("source", "synthetic") if role in study.roles}
+    if len(digests) < 2 or digests["source"] == digests["synthetic"]:
+        return ()
+    generator = (dossier.generation or {}).get("generator") or {}
+    name = " ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)) or None
+    predicate = DerivationPredicate((Material(digests["source"]),), "synthesis", str(dossier.created), name)
+    statement = derivation_statement([("synthetic", digests["synthetic"])], predicate)
+    return (entry_item(statement.to_json() if signer is None else sign(statement, signer)),)
 
 
 # ---- their parts ----------------------------------------------------------------------------------------------------------

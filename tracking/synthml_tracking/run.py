@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
 from synthml_tracking import items
+from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import iso, now
 from synthml_tracking.spool import Plan, Spool, Target
@@ -34,9 +35,12 @@ from synthml_tracking.writer import Observer, Recorded, write
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from securesystemslib.signer import Signer
+
     from synthml import Study
     from synthml.evidence import Dossier
     from synthml.policy import Policy, Verdict
+    from synthml_tracking.attachments import Attachment
     from synthml_tracking.releases import AttachedRelease
     from synthml_tracking.scan import Finding
 
@@ -60,6 +64,7 @@ def start_run(
     producer: str = "engineer",
     release: Path | str | None = None,
     release_keys: Path | str | None = None,
+    signer: Signer | None = None,
     progress: Callable[[str], None] = lambda _: None,
     observer: Observer = lambda _: None,
 ) -> Iterator[Run]:
@@ -70,8 +75,9 @@ def start_run(
     False refuses to. policy: of the verdict in report and card. strict: refuse to log files that hold rare values of a table.
     release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and version; its digest
     must be the table's. release_keys: a file of the public keys that it is checked with, by default SYNTHML_TRUSTED_KEYS; with
-    neither, only the digest is checked, and that is recorded. progress: called with a line of text before each piece of work;
-    observer: with each step of recording.
+    neither, only the digest is checked, and that is recorded. signer: whose key signs the evidence
+    (`synthml_tracking.keys.signing_key`); the signed statement is recorded with it. progress: called with a line of text before
+    each piece of work; observer: with each step of recording.
 
     Raises TrackingError when the server cannot be reached, InputError for what cannot be measured and for a release that is not
     this table's. An exception of the block
@@ -104,6 +110,7 @@ def start_run(
             strict=strict,
             producer=producer,
             release=attached,
+            signer=signer,
             progress=progress,
             observer=observer,
         )
@@ -175,6 +182,7 @@ class Run:
     strict: bool
     producer: str
     release: AttachedRelease | None
+    signer: Signer | None
     progress: Callable[[str], None]
     observer: Observer
     _dossier: Dossier | None = field(default=None, init=False)
@@ -182,6 +190,7 @@ class Run:
     _model_id: str | None = field(default=None, init=False)
     _location: str | None = field(default=None, init=False)
     _estimator: Any = field(default=None, init=False)
+    _signed: tuple[Attachment, ...] = field(default=(), init=False)
     _spool: Spool | None = field(default=None, init=False)
     _cut_off: bool = field(default=False, init=False)
     _refused: bool = field(default=False, init=False)
@@ -354,9 +363,17 @@ class Run:
         told = (f"what is logged holds {finding}" for finding in findings)
         self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
-        files = items.artifact_files(self._dossier, self._verdict, self.release)
+        self._signed = signed_evidence(self._dossier, self.signer)
+        files = items.artifact_files(self._dossier, self._verdict, self.release, self._signed)
         listed = items.recording(
-            self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files), release=self.release
+            self.study,
+            self._dossier,
+            self._verdict,
+            self._estimator,
+            artifacts=sorted(files),
+            release=self.release,
+            signed=self._signed,
+            ledger=items.descent(self.study, self._dossier, self.signer),
         )
         spool.seal(Plan(self._target(), tuple(listed)), files)
 
@@ -434,7 +451,7 @@ class Run:
         if not name or set(name) & set("/:"):
             raise InputError("a registered model's name is not empty and holds neither / nor :")
         self.progress("registering")
-        item = items.version(name, self.study, dossier, verdict, self.release)
+        item = items.version(name, self.study, dossier, verdict, self.release, self._signed)
         with address(self.tracking_uri):
             spool = Spool.begin()
             spool.seal(Plan(self._target(), (item,)), {})

@@ -1,6 +1,7 @@
 """The one interpreter of items: it writes to MLflow what a spool holds, in the order that keeps a run fast and linked.
 
-    inputs -> model files -> model -> batches of figures, parameters and tags -> artifacts -> marks on versions -> version -> end
+    inputs -> model files -> model -> batches of figures, parameters and tags -> artifacts -> marks on versions -> ledger ->
+    version -> end
 
 The LoggedModel itself was created before anything was measured: so its id stands in the model's own files and in the evidence,
 and MLflow asks nothing for every metric that is there already. Each step is noted in the spool's journal once the store has
@@ -11,6 +12,7 @@ look, which keeps the calls few. Metrics carry one time, fixed in the plan, so t
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -22,6 +24,7 @@ from synthml_tracking.items import (
     DatasetItem,
     EndItem,
     Item,
+    LedgerItem,
     MetricItem,
     ModelInputItem,
     ModelItem,
@@ -125,6 +128,8 @@ class _Writing:
             yield "artifacts", self.artifacts
         if self.marks():
             yield "marks", self.mark
+        for i, item in enumerate(self.of(LedgerItem)):
+            yield f"ledger {i}", lambda item=item: self.ledger(item)  # type: ignore[misc]
         if self.of(VersionItem):
             yield "registered model", self.registered_model
             yield "version", self.version
@@ -237,6 +242,25 @@ class _Writing:
             elif isinstance(item, VersionTagItem):
                 self.client.set_model_version_tag(item.name, item.version, item.key, item.value)
         return {}
+
+    def ledger(self, item: LedgerItem) -> dict[str, Any]:
+        """An entry, unless the ledger says the same already; who may not write there is told, and the rest goes on."""
+        from mlflow.exceptions import MlflowException
+
+        from synthml_tracking.ledger import Ledger
+
+        ledger = Ledger(self.client)
+        try:
+            return {"written": ledger.write(item)}
+        except MlflowException as error:
+            if error.error_code != "PERMISSION_DENIED":
+                raise
+            warnings.warn(
+                f"no leave to write to the ledger, experiment '{ledger.name}': how the tables descend is not recorded there",
+                UserWarning,
+                stacklevel=2,
+            )
+            return {"written": False}
 
     def registered_model(self) -> dict[str, Any]:
         """The name that the version stands under; usually it is there already."""
