@@ -3,7 +3,13 @@
     run         wrapped training: start_run, fit, register
     evaluating  measuring a model that was logged before
     resuming    finishing what was cut off
+    attaching   adding a signed statement to a model
     gating      deciding from what is attached to a model
+    recalls     withdrawing a table, and the end of that
+
+    facts, documents, ancestry          what a gate decides from: evidence that counts, and the tables behind a model
+    registry, attachments               one logged model as the store holds it; what its statements are worth
+    ledger, entries                     statements about tables, which belong to no single version
 
     items       what is logged: typed, pure, decided without a server
     spool       keeps it on local disk until the store has it
@@ -12,8 +18,8 @@
     scan        looks for values that point at somebody in what is about to be logged
     client      the door to MLflow: telemetry off, bounded patience, plain errors
 
-    keys, releases                      signing and trusted keys; the release of a table, found and held against it
-    commands/                           the custodian's commands: release, key, policy
+    keys, trust, releases               where keys and the trust file are found; the release of a table, held against it
+    commands/                           one command or group a file
     cli, demo, console, clock, files    the `synthml` command, the demo, the terminal, the time, files that are whole or absent
 
 Names are loaded when they are first used; MLflow is imported by the first call that needs it.
@@ -25,8 +31,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthml_tracking.attaching import attach
     from synthml_tracking.evaluating import evaluate
+    from synthml_tracking.facts import gather_facts
     from synthml_tracking.gating import gate
+    from synthml_tracking.recalls import lift_recall, recall, recalls_of
     from synthml_tracking.resuming import resume
     from synthml_tracking.run import Run, start_run
     from synthml_tracking.writer import Recorded
@@ -34,13 +43,30 @@ if TYPE_CHECKING:
 _HOME = {
     "Recorded": "writer",
     "Run": "run",
+    "attach": "attaching",
     "evaluate": "evaluating",
     "gate": "gating",
+    "gather_facts": "facts",
+    "lift_recall": "recalls",
+    "recall": "recalls",
+    "recalls_of": "recalls",
     "resume": "resuming",
     "start_run": "run",
 }
 
-__all__ = ["Recorded", "Run", "evaluate", "gate", "resume", "start_run"]
+__all__ = [
+    "Recorded",
+    "Run",
+    "attach",
+    "evaluate",
+    "gate",
+    "gather_facts",
+    "lift_recall",
+    "recall",
+    "recalls_of",
+    "resume",
+    "start_run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,8 +16,10 @@ import click
 from synthml import __version__
 from synthml_tracking.commands.key import key as key_group
 from synthml_tracking.commands.policy import policy as policy_group
+from synthml_tracking.commands.recall import recall
 from synthml_tracking.commands.release import release
 from synthml_tracking.commands.sweep import sweep
+from synthml_tracking.commands.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,14 @@ def _seed(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--seed", type=int, help="Overrides the study file's seed.")(command)
 
 
+def _sign_key(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--sign-key",
+        type=_STUDY,
+        help="Private key that signs the evidence. Default: SYNTHML_SIGNING_KEY; without one it is unsigned.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="synthml")
 def cli() -> None:
@@ -53,6 +63,8 @@ cli.add_command(release)
 cli.add_command(sweep)
 cli.add_command(key_group)
 cli.add_command(policy_group)
+cli.add_command(recall)
+cli.add_command(trust)
 
 
 @cli.command()
@@ -92,6 +104,7 @@ def demo(tracking_uri: str | None, seed: int, open_ui: bool, as_json: bool) -> N
     "--release", "release_file", type=_STUDY, help="Release of the synthetic table. Default: release.dsse.json beside it."
 )
 @click.option("--release-key", type=_STUDY, help="Public keys that the release is checked with. Default: SYNTHML_TRUSTED_KEYS.")
+@_sign_key
 @_as_json
 def run(
     study: Path,
@@ -103,14 +116,17 @@ def run(
     strict: bool,
     release_file: Path | None,
     release_key: Path | None,
+    sign_key: Path | None,
     as_json: bool,
 ) -> None:
     """Train the study's model on synthetic rows, measure it on real ones, log and register it."""
     from synthml import Policy, StudyFile
     from synthml_tracking import start_run
     from synthml_tracking.console import steps
+    from synthml_tracking.keys import signing_key
     from synthml_tracking.releases import find_release
 
+    signer = signing_key(sign_key)
     file = StudyFile.load(study)
     chosen = Policy.load(policy)
     if release_file is None and "synthetic" in file.tables:
@@ -129,6 +145,7 @@ def run(
             strict=strict,
             release=release_file,
             release_keys=release_key,
+            signer=signer,
             progress=step,
         ) as active:
             active.fit(estimator)
@@ -219,8 +236,17 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], seed: int | None,
 @_tracking_uri
 @_seed
 @click.option("--producer", default="evaluator", show_default=True, help="Role under which the evidence is attached.")
+@_sign_key
 @_as_json
-def evaluate(model_uri: str, study: Path, tracking_uri: str | None, seed: int | None, producer: str, as_json: bool) -> None:
+def evaluate(
+    model_uri: str,
+    study: Path,
+    tracking_uri: str | None,
+    seed: int | None,
+    producer: str,
+    sign_key: Path | None,
+    as_json: bool,
+) -> None:
     """Measure an already logged model on real rows and attach the evidence to its versions.
 
     MODEL_URI is anything MLflow understands: models:/NAME/1, models:/NAME@alias, models:/m-..., runs:/....
@@ -228,7 +254,9 @@ def evaluate(model_uri: str, study: Path, tracking_uri: str | None, seed: int | 
     from synthml import StudyFile
     from synthml_tracking import evaluate as evaluate_model
     from synthml_tracking.console import dossier_table, steps
+    from synthml_tracking.keys import signing_key
 
+    signer = signing_key(sign_key)
     file = StudyFile.load(study)
     with steps(20, quiet=as_json) as step:
         step("reading and checking the tables")
@@ -239,6 +267,7 @@ def evaluate(model_uri: str, study: Path, tracking_uri: str | None, seed: int | 
             producer=producer,
             seed=file.seed if seed is None else seed,
             settings=file.settings,
+            signer=signer,
             progress=step,
         )
     if as_json:

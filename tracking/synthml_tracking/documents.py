@@ -84,7 +84,7 @@ def _document(key: str, raw: bytes, dossier: Dossier, attached: Sequence[Attache
     from synthml.attestation import EvidencePredicate, read_as
 
     digest = "sha256:" + hashlib.sha256(raw).hexdigest()
-    about = [one for one in attached if one.kind == "evidence" and one.claim and _evidence_of(one.claim) == digest]
+    about = [one for one in attached if one.kind == "evidence" and one.claim is not None and _evidence_of(one.claim) == digest]
     signed = tuple(
         claim
         for claim in holding(about, "evidence")

@@ -1,7 +1,10 @@
 """Where keys are found: files, and the environment of a pipeline. What they are is `synthml.attestation.keys`.
 
-SYNTHML_SIGNING_KEY          the private key: PEM, or the path of a file with it
-SYNTHML_SIGNING_PASSPHRASE   its passphrase, when it has one
+SYNTHML_SIGNING_KEY          the private key: PEM, the path of a file with it (`file2:` before it is understood), or the address
+of
+                             a key that is kept elsewhere, such as hv:release-key/1, awskms:alias/release, hsm:2
+SYNTHML_SIGNING_PUBLIC_KEY   with an address: the public half, PEM or the path of a file with it
+SYNTHML_SIGNING_PASSPHRASE   its passphrase or PIN, when it has one
 SYNTHML_TRUSTED_KEYS         public keys that releases are checked with: PEM texts, or the path of a file with them
 """
 
@@ -16,18 +19,44 @@ from synthml.errors import AttestationError, InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securesystemslib.signer import CryptoSigner, SSlibKey
+    from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 
-__all__ = ["PASSPHRASE", "SIGNING", "TRUSTED", "read_private_key", "save_new_key", "signing_key", "trusted_keys"]
+__all__ = ["PASSPHRASE", "PUBLIC", "SIGNING", "TRUSTED", "read_private_key", "save_new_key", "signing_key", "trusted_keys"]
 
 SIGNING, PASSPHRASE, TRUSTED = "SYNTHML_SIGNING_KEY", "SYNTHML_SIGNING_PASSPHRASE", "SYNTHML_TRUSTED_KEYS"
+PUBLIC = "SYNTHML_SIGNING_PUBLIC_KEY"
 _LARGEST = 1_000_000
 
 
-def signing_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> CryptoSigner | None:
-    """The signer of a file, else of the environment, else None. Raises AttestationError, which never shows the key."""
-    pem = _read(path) if path is not None else _given(environment.get(SIGNING))
+def signing_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> Signer | None:
+    """The signer of a file, else of the environment, else None.
+
+    Raises AttestationError, which never shows the key, and MissingExtraError when the library of a key service is not installed.
+    """
+    from synthml.attestation import is_address
+
+    if path is None:
+        value = environment.get(SIGNING, "").strip()
+        if value.startswith("file2:"):
+            value = value.removeprefix("file2:")
+        elif "-----BEGIN" not in value and is_address(value):
+            return _remote(value, environment)
+        pem = _given(value)
+    else:
+        pem = _read(path)
     return None if pem is None else read_private_key(pem, environment)
+
+
+def _remote(address: str, environment: Mapping[str, str]) -> Signer:
+    from synthml.attestation import public_keys, remote_signer
+
+    pem = _given(environment.get(PUBLIC))
+    if pem is None:
+        raise AttestationError(f"a key that is kept elsewhere needs its public half: set {PUBLIC} to it (PEM, or a file with it)")
+    found = public_keys(pem)
+    if len(found) != 1:
+        raise AttestationError(f"{PUBLIC} holds {len(found)} public keys; one is expected")
+    return remote_signer(address, found[0], lambda _: environment.get(PASSPHRASE, ""))
 
 
 def read_private_key(pem: bytes, environment: Mapping[str, str] = os.environ) -> CryptoSigner:

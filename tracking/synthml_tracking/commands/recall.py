@@ -1,0 +1,81 @@
+"""`synthml recall`: a table is withdrawn, and the end of that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from synthml_tracking.recalls import Recall
+
+__all__ = ["recall"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("digest", required=False)
+@click.option("--table", type=_FILE, help="A table's file instead of its digest.")
+@click.option(
+    "--schema", "schema_file", type=_FILE, metavar="STUDY", help="With --table: study file whose schema fixes the kinds."
+)
+@click.option("--digest-key", type=_FILE, help="With --table: secret key of an hmac-sha256 digest.")
+@click.option("--reason", required=True, help="Why; everybody who is stopped by it reads this.")
+@click.option("--lift", is_flag=True, help="End every recall of this table that is in force.")
+@click.option("--key", "key_file", type=_FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
+@click.option("--trust", "trust_file", type=_FILE, help="Trust file. Default: SYNTHML_TRUST.")
+@click.option(
+    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+def recall(
+    digest: str | None,
+    table: Path | None,
+    schema_file: Path | None,
+    digest_key: Path | None,
+    reason: str,
+    lift: bool,
+    key_file: Path | None,
+    trust_file: Path | None,
+    tracking_uri: str | None,
+    as_json: bool,
+) -> None:
+    """Withdraw a table: from now on every gate that asks fails the versions that depend on it, through any chain of tables.
+
+    DIGEST is sha256:<64 hex>, hmac-sha256:<64 hex>, or the first 12 hex or more of one that this registry knows. A recall is
+    signed when there is a key, and blocks without one too; with --lift it ends, and that needs a key that the trust file lets
+    lift.
+    """
+    from synthml_tracking.keys import signing_key
+    from synthml_tracking.recalls import lift_recall
+    from synthml_tracking.recalls import recall as declare
+
+    if (digest is None) == (table is None):
+        raise click.UsageError("name the table either by DIGEST or with --table FILE")
+    named = str(digest) if table is None else _digest_of(table, schema_file, digest_key)
+    signer = signing_key(key_file)
+    if lift:
+        lifted = lift_recall(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri)
+        _show(lifted, "lifted", as_json=as_json)
+        return
+    _show((declare(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri),), "recalled", as_json=as_json)
+    if signer is None:
+        click.echo("NOT SIGNED: there was no key. It blocks all the same, and is told as unverified.", err=True)
+
+
+def _digest_of(table: Path, schema_file: Path | None, digest_key: Path | None) -> str:
+    from synthml import StudyFile, table_digest
+
+    schema = None if schema_file is None else StudyFile.load(schema_file).schema
+    return table_digest(table, schema=schema, key=None if digest_key is None else digest_key.read_bytes().strip())
+
+
+def _show(recalls: tuple[Recall, ...], what: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({what: [one.to_dict() for one in recalls]}, indent=2))
+        return
+    for one in recalls:
+        click.echo(f"{what}: {one.digest}\n  {one}")
