@@ -161,6 +161,34 @@ def test_later_evidence_marks_run_and_versions() -> None:
     assert items.ModelInputItem("m-0f3a") in found
 
 
+def test_a_table_in_a_new_role_keeps_the_old_one() -> None:
+    """A source that an evaluator takes for a holdout is both, and is seen as both."""
+    made = about(dossier()).stamped(created="2026-01-01T00:00:00Z", producer="evaluator")
+    digest = study().tables["holdout"].digest
+    tag = f"synthml.ds.{items.short_digest(digest)}"
+    found = items.evaluation(study(), made, artifacts=[], source_run=None, versions={("risk", "3"): {tag: "source"}})
+    assert items.VersionTagItem("risk", "3", tag, "holdout,source") in tuple(found)
+
+
+def test_statements_and_descent_are_items_too() -> None:
+    """A signed statement is a file and a tag; the descent of the tables is an entry that reads the same from a spool."""
+    from synthml.attestation import new_key, private_key
+    from synthml_tracking.attachments import signed_evidence
+
+    made = about(dossier()).stamped(created="2026-01-01T00:00:00Z")
+    signed = signed_evidence(made, private_key(new_key()))
+    (entry,) = items.descent(study(), made)
+    found = tuple(
+        items.recording(study(), made, verdict(made), estimator(), artifacts=[signed[0].path], signed=signed, ledger=[entry])
+    )
+    assert TagItem(signed[0].tag, "evidence") in found
+    assert items.artifact_files(made, None, signed=signed)[signed[0].path] == signed[0].raw
+    assert entry in found
+    assert items.from_dict(json.loads(json.dumps(items.to_dict(entry)))) == entry
+    alone = study({"synthetic": tables()["synthetic"]}, subject=None)
+    assert items.descent(alone, made) == ()
+
+
 def test_an_item_of_a_newer_kind_is_not_guessed_at() -> None:
     """A spool that a newer version wrote is refused in words."""
     with pytest.raises(InputError, match="attestation"):
