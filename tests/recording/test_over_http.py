@@ -19,7 +19,9 @@ from recording.small_study import QUICK, estimator, study, tables
 import synthml_tracking as tracking
 from synthml import Dossier, MinimumCell, folder_digest
 from synthml.errors import TrackingError
+from synthml_tracking import items
 from synthml_tracking.client import address, load_mlflow
+from synthml_tracking.ledger import Ledger
 from synthml_tracking.spool import Spool
 
 if TYPE_CHECKING:
@@ -37,10 +39,17 @@ def elsewhere(store: str) -> None:
 
 
 def test_a_run_that_writes_a_thousand_figures_takes_at_most_fifteen_requests(server: Server, tmp_path: Path) -> None:
-    """Counted in the server's access log, uploads of artifacts and model aside; everything arrives, links and digest too."""
+    """Counted in the server's access log, uploads of artifacts and model aside; everything arrives, links and digest too.
+
+    The first run of a store makes its experiment, the ledger and an entry there besides; every other one finds them.
+    """
     given = study(
         tables(1500), sensitive=["sex", "ward"], intersections=[["sex", "ward"]], minimum_cell=MinimumCell(rows=50, events=10)
     )
+    store = mlflow.MlflowClient(server.uri)
+    store.create_experiment("counted")
+    (descent,) = items.descent(given, Dossier(figures={}).stamped(created="2026-01-01T00:00:00Z"))
+    Ledger(store).write(descent)
     before = len(server.requests())
     with tracking.start_run(given, experiment="counted", tracking_uri=server.uri, settings=QUICK) as run:
         run.fit(estimator())

@@ -89,8 +89,9 @@ class Ledger:
 
     def write(self, item: LedgerItem) -> bool:
         """Write an entry: one call makes it, whole; a second one only closes the run."""
+        new = self._place() is None
         place = self._made()
-        if self._search(place, f"tags.`{item.once}` LIKE '%'", most=1):
+        if not new and self._search(place, f"tags.`{item.once}` LIKE '%'", most=1):
             return False
         run = self.client.create_run(place, tags=dict(item.tags))
         self.client.set_terminated(run.info.run_id, status="FINISHED")
