@@ -105,8 +105,8 @@ def _evidence_of(claim: Claim) -> str | None:
 def combined(dossiers: Iterable[Dossier], *, first: frozenset[str] = frozenset()) -> Dossier:
     """One dossier out of several about the same model: of each figure, the one that was measured last.
 
-    So a later evaluation counts even where it is worse. first: roles of producers whose figures others never replace. Raises
-    EvidenceError when there is none.
+    So a later evaluation counts even where it is worse. Its digest depends on every document. first: roles of producers whose
+    figures others never replace. Raises EvidenceError when there is none.
     """
     ordered = sorted(dossiers, key=lambda one: (one.producer in first, one.created or "", one.digest))
     if not ordered:
@@ -122,7 +122,10 @@ def combined(dossiers: Iterable[Dossier], *, first: frozenset[str] = frozenset()
             kinds=tuple(dict.fromkeys((*whole.kinds, *later.kinds))),
             notes=tuple(dict.fromkeys((*whole.notes, *later.notes))),
         )
-    return whole
+    if len(ordered) == 1:
+        return whole
+    # so that a document which changes no figure still makes it another dossier than the one that a reviewer saw
+    return replace(whole, extra={**whole.extra, "combined": sorted(one.digest for one in ordered)})
 
 
 def signatures(
