@@ -110,10 +110,10 @@ def _arithmetic(node: Negative | Arithmetic, kinds: Mapping[str, Kind]) -> Meani
     if isinstance(node, Negative):
         of = _meaning(node.of, kinds)
         _demand_number(of.is_, of.place)
-        return Meaning("number", lambda frame: Numbers(-of.of(frame).value, of.of(frame).size), node.place)
+        return Meaning("number", lambda frame: of.of(frame).negative(), node.place)
     terms = [_meaning(term, kinds) for term in node.terms]
     is_ = terms[0].is_
-    for sign, before, term in zip(node.signs, terms, terms[1:], strict=True):
+    for sign, before, term in zip(node.signs, terms[:-1], terms[1:], strict=True):
         is_ = _combined(is_, sign, term, before.place)
 
     def combined(frame: pd.DataFrame) -> Numbers:

@@ -54,6 +54,10 @@ class Numbers:
         """At least the absolute value."""
         return np.abs(self.value) if self.size is None else self.size
 
+    def negative(self) -> Numbers:
+        """With the other sign."""
+        return Numbers(-self.value, self.size)
+
     def combined(self, sign: str, other: Numbers) -> Numbers:
         """Sum, difference, product or ratio; null where it is no number, such as a division by nil."""
         with np.errstate(all="ignore"):
