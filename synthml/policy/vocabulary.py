@@ -85,7 +85,22 @@ def _disclosure_figures() -> Iterator[tuple[str, Range]]:
         yield f"disclosure.{name}.excess.beyond", (-2.0, 2.0)
 
 
-RANGES: Mapping[str, Range] = MappingProxyType({**dict(_model_figures()), **dict(_disclosure_figures())})
+def _quality_figures() -> Iterator[tuple[str, Range]]:
+    for role in ("source", "synthetic", "holdout"):
+        for name in ("missingness", "duplicates", "smallest_group"):
+            yield f"quality.{name}.{role}", _SHARE
+        yield f"quality.effective_groups.{role}", (1.0, math.inf)
+        yield f"quality.missingness.gap.{role}", _SIGNED
+        yield f"quality.missingness.outcome.{role}", _SIGNED
+        yield f"quality.label_disagreement.{role}", _SHARE
+    yield "quality.label_disagreement.excess", _SIGNED
+    yield "quality.label_noise.source", _SIGNED
+    yield "quality.leakage.source", (-math.inf, 1.0)
+
+
+RANGES: Mapping[str, Range] = MappingProxyType(
+    {**dict(_model_figures()), **dict(_disclosure_figures()), **dict(_quality_figures())}
+)
 
 
 def record_fields(*, public: bool = False) -> frozenset[str]:
