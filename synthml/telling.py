@@ -3,7 +3,7 @@
 Encoders keep category values, nearest-neighbour models keep rows, plots keep points. A file is searched for given telling values
 in every form in which they may stand in it: labels as UTF-8, UTF-16, UTF-32 and as JSON and HTML write them, numbers as decimal
 text, as 64-bit float and integer, and the most extreme ones of a column as 32-bit float too, in files so small that chance would
-not find them. Archives are opened. What is reported is the column, how many of its values were found, and the file; never a value.
+not find them. Archives are opened. What is reported is the column, how many of its values were found, and the file: no value.
 """
 
 from __future__ import annotations

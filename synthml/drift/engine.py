@@ -122,20 +122,23 @@ def _is(metric: Mapping[str, Any], kind: str) -> bool:
 
 _DATA = re.compile(r"<script>\s*var metric_\w+ = ")
 _GRAPHS = re.compile(r";\s*var additional_graphs_\w+ = ")
-_SCRIPT = re.compile(r"<script>(?!\s*var )(.*?)</script>", re.DOTALL)
+_PROGRAM = re.compile(r"<script>var global = globalThis</script>\s*<script>(.*?)</script>", re.DOTALL)
+_LAID_OUT = "Evidently's page is not laid out as this synthml knows it; it works with 0.7.20 to 0.7.23"
 
 
 def _drawing(page: str) -> Drawing:
-    """The parts of a page of Evidently: its data is two JavaScript variables that are JSON."""
+    """The parts of a page of Evidently: its data is two JavaScript variables that are JSON, its program the script after them."""
     data = _DATA.search(page)
     if data is None:
-        raise RuntimeError("Evidently's page is not laid out as this synthml knows it; it works with 0.7.20 to 0.7.23")
+        raise RuntimeError(_LAID_OUT)
     decoder = json.JSONDecoder()
     dashboard, end = decoder.raw_decode(page, data.end())
     graphs_at = _GRAPHS.match(page, end)
     if graphs_at is None:
-        raise RuntimeError("Evidently's page is not laid out as this synthml knows it; it works with 0.7.20 to 0.7.23")
+        raise RuntimeError(_LAID_OUT)
     graphs, end = decoder.raw_decode(page, graphs_at.end())
+    program = _PROGRAM.search(page, end)
+    if program is None:
+        raise RuntimeError(_LAID_OUT)
     style = page[page.index("<style>") + len("<style>") : page.index("</style>")]
-    script = max(_SCRIPT.findall(page, end), key=len)
-    return Drawing(dashboard, graphs, style, script)
+    return Drawing(dashboard, graphs, style, program.group(1))

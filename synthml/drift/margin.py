@@ -71,7 +71,7 @@ def _from_itself(coded: Coded, method: Method, side: int, weights: NDArray[np.fl
     if weights is None:
         drawn = rng.multinomial(int(counts.sum()), counts / counts.sum()).astype(np.float64)
     else:
-        drawn = np.bincount(codes[known], weights=weights[known], minlength=levels)
+        drawn = np.bincount(codes[known], weights=weights[known], minlength=levels).astype(np.float64)
     if not drawn.sum():
         return 0.0
     p, q = counts / counts.sum(), drawn / drawn.sum()

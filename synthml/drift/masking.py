@@ -69,13 +69,17 @@ class Coded:
 
 
 def labels_of(column: pd.Series, kind: str) -> NDArray[np.object_]:
-    """(n,) the values of a column as labels; null = NaN."""
+    """(n,) the values of a column as labels, the same as those of its groups; null = NaN."""
     values = column.to_numpy()
     if values.dtype == object:
         return np.asarray(values)
     codes, found = pd.factorize(numbers_of(column, kind))
-    labels = [("no", "yes")[int(v)] if kind == "boolean" and v in (0, 1) else f"{v:.12g}" for v in found.tolist()]
+    labels = [str(bool(value)) if kind == "boolean" else _written(value) for value in found.tolist()]
     return np.array([*labels, np.nan], dtype=object)[codes]  # the code of a null is -1, the last
+
+
+def _written(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.12g}"
 
 
 def numbers_of(column: pd.Series, kind: str) -> NDArray[np.float64]:

@@ -98,8 +98,21 @@ def _quality_figures() -> Iterator[tuple[str, Range]]:
     yield "quality.leakage.source", (-math.inf, 1.0)
 
 
+def _drift_figures() -> Iterator[tuple[str, Range]]:
+    tables = ("source", "synthetic", "holdout", "reference", "production")
+    for pair in (f"{one}_{other}" for one in tables for other in tables if one != other):
+        yield f"drift.wasserstein.{pair}", _POSITIVE
+        yield f"drift.jensen_shannon.{pair}", (0.0, math.sqrt(math.log(2)))  # natural logarithm
+        yield f"drift.share.{pair}", _SHARE
+
+
 RANGES: Mapping[str, Range] = MappingProxyType(
-    {**dict(_model_figures()), **dict(_disclosure_figures()), **dict(_quality_figures())}
+    {
+        **dict(_model_figures()),
+        **dict(_disclosure_figures()),
+        **dict(_quality_figures()),
+        **dict(_drift_figures()),
+    }
 )
 
 

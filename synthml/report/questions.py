@@ -238,13 +238,15 @@ def _fixed_before(reading: Reading, verdict: Verdict | None) -> Told:
 
 
 def _drift(reading: Reading, verdict: Verdict | None) -> Told:
-    names = [name for name in reading.by_name if name.startswith("drift.")]
-    if not names:
+    pairs = {name.rpartition(".")[2] for name in reading.by_name if name.startswith("drift.")}
+    real = [role for role in ("source", "holdout", "reference") if any(role in pair.split("_") for pair in pairs)]
+    if not pairs:
         return "open", "No drift figures in this evidence.", ""
-    real = [name for name in names if ".source_" in name or ".holdout_" in name]
-    if real:
-        return "answered", "Yes: later batches are compared with real rows.", "drift"
-    return "partly", "Drift was measured, but not against real rows.", "drift"
+    if not real:
+        return "partly", "Drift was measured, but not against real rows.", "drift"
+    used = "holdout_production" in pairs or "reference_production" in pairs
+    told = "rows met in use were compared with real rows" if used else "later batches have real rows to be compared with"
+    return "answered", f"Yes: {told} ({listed(real)}).", "drift"
 
 
 def _use(reading: Reading, verdict: Verdict | None) -> Told:
