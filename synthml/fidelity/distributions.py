@@ -10,7 +10,7 @@ import numpy as np
 
 from synthml.fidelity.coding import Column, coded, numbers_of, spread_of
 from synthml.fidelity.columns import exact_gaps, gaps, jensen_shannon, shortfall, total_variation
-from synthml.fidelity.floor import HALVES, Blocks, Departures, halves, joined, scale_to
+from synthml.fidelity.floor import HALVES, Blocks, Departures, halves, joined, scale_to, share_for
 from synthml.fidelity.pairs import cramers_v, grades, pair_total_variation, rank_correlation, rank_correlations
 
 if TYPE_CHECKING:
@@ -68,15 +68,16 @@ class Pairs:
 class Comparison:
     """A table laid beside the source.
 
-    columns: coded by what both hold; source, other: the two tables; chosen, other_chosen (repeats, blocks): halves of either;
-    people: in the source, rows where patients are unknown; numbers: of the numeric columns in both tables, by place.
+    columns: coded by what both hold; source, other: the two tables; chosen (repeats, blocks): the parts of the source;
+    sampled, other_sampled (repeats, blocks): half-samples of either; people: in the source, rows where patients are unknown; numbers: of the numeric columns in both tables, by place.
     """
 
     columns: tuple[Column, ...]
     source: Side
     other: Side
     chosen: NDArray[np.float64]
-    other_chosen: NDArray[np.float64]
+    sampled: NDArray[np.float64]
+    other_sampled: NDArray[np.float64]
     people: int
     numbers: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
@@ -97,18 +98,37 @@ class Comparison:
             self.source.take(rows),
             self.other.take(other_rows),
             self.chosen[:repeats],
-            self.other_chosen[:repeats],
+            self.sampled[:repeats],
+            self.other_sampled[:repeats],
             people,
             {},
         )
 
-    def scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """(repeats,) rows of the first and the second half of the source, of the other table's half, and the factor."""
-        sizes = self.source.sizes()
-        first = self.chosen @ sizes
-        second = sizes.sum() - first
-        factor = scale_to(self.source.rows, self.other.rows, first, second)
-        return first, second, self.other_chosen @ self.other.sizes(), factor
+    def of_columns(self, count: int) -> Comparison:
+        """The same comparison in the first columns only."""
+        sides = [
+            Side(side.codes[:count], side.paired[:count], {at: c for at, c in side.grids.items() if at < count}, side.blocks)
+            for side in (self.source, self.other)
+        ]
+        numbers = {at: both for at, both in self.numbers.items() if at < count}
+        return Comparison(
+            self.columns[:count], sides[0], sides[1], self.chosen, self.sampled, self.other_sampled, self.people, numbers
+        )
+
+    def parts(
+        self, source: NDArray[np.float64], other: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(repeats, ...) sums over the first and the second part of the source, and over the half-samples of either table.
+
+        source, other (blocks, ...): what is summed, in every block.
+        """
+        one = self.chosen @ source
+        return one, source.sum(axis=0) - one, self.sampled @ source, self.other_sampled @ other
+
+    def factor(self) -> NDArray[np.float64]:
+        """(repeats,) from the parts of the source to the two tables, by their rows."""
+        first, second, _, _ = self.parts(self.source.sizes(), self.other.sizes())
+        return scale_to(self.source.rows, self.other.rows, first, second)
 
     def by_column(self) -> dict[str, Departures]:
         """tvd, jensen_shannon, ks, wasserstein and shortfall of every column; the last three NaN for labels."""
@@ -118,16 +138,16 @@ class Comparison:
             np.concatenate([side.blocks.counts(codes, int(n)) for codes, n in zip(side.codes, sizes, strict=True)], axis=1)
             for side in (self.source, self.other)
         )
-        first, second, third, factor = self.scale()
-        one, two = self.chosen @ real, (1 - self.chosen) @ real
-        p, q, r = (_shares(counts, rows) for counts, rows in ((one, first), (two, second), (self.other_chosen @ made, third)))
+        factor = self.factor()
+        rows = self.parts(self.source.sizes(), self.other.sizes())
+        p, q, half, other_half = (_shares(counts, n) for counts, n in zip(self.parts(real, made), rows, strict=True))
         whole, other = real.sum(axis=0) / max(self.source.rows, 1), made.sum(axis=0) / max(self.other.rows, 1)
         found = {}
         for name, measure in (("tvd", total_variation), ("jensen_shannon", jensen_shannon)):
             # a share of 3 per person that the source lacks: its divergence is near half of it
             least = self.least if name == "tvd" else float(np.sqrt(self.least / 2))
             found[name] = Departures(
-                measure(whole, other, starts), measure(p, q, starts) * factor[:, None], measure(p, r, starts), least, 1.0
+                measure(whole, other, starts), measure(p, q, starts) * factor[:, None], measure(half, other_half, starts), least, 1.0
             )
         parts = [self._numbers(at, factor) for at in range(len(self.columns))]
         for place, name in enumerate(("ks", "wasserstein", "shortfall")):
@@ -146,18 +166,17 @@ class Comparison:
             np.cumsum(side.blocks.counts(side.grids[at], points + 1)[:, :points], axis=1) for side in (self.source, self.other)
         ]
         real, made = functions[0].sum(axis=0), functions[1].sum(axis=0)
-        one, third = self.chosen @ functions[0], self.other_chosen @ functions[1]
-        one, two, third = _known(one), _known(real - one), _known(third)
+        one, two, half, other_half = (_known(part) for part in self.parts(functions[0], functions[1]))
         whole, other = _known(real), _known(made)
         value = gaps(whole, other, grid.widths)
         if at in self.numbers:
             value = tuple(np.asarray(v) for v in self._exact(at))
-        between, drawn = gaps(one, two, grid.widths), gaps(one, third, grid.widths)
+        between, drawn = gaps(one, two, grid.widths), gaps(half, other_half, grid.widths)
         short = shortfall(whole, other, grid.points)
         triples = (
             (value[0], between[0], drawn[0]),
             (value[1], between[1], drawn[1]),
-            (short, shortfall(one, two, grid.points), shortfall(one, third, grid.points)),
+            (short, shortfall(one, two, grid.points), shortfall(half, other_half, grid.points)),
         )
         found = [
             Departures(np.atleast_1d(v), (f * factor)[:, None], d[:, None], self.least if place == 0 else 0.0, ceilings[place])
@@ -171,8 +190,8 @@ class Comparison:
 
     def by_pair(self) -> Pairs:
         """Total variation and association of every pair of columns."""
-        first, second, third, factor = self.scale()
-        empty = (first == 0) | (second == 0) | (third == 0)
+        factor = self.factor()
+        empty = np.min(self.parts(self.source.sizes(), self.other.sizes()), axis=0) == 0
         places = tuple(combinations(range(len(self.columns)), 2))
         k = len(places)
         value, association = np.empty((2, k)), np.empty((2, k))
@@ -182,20 +201,20 @@ class Comparison:
             a, b = self.columns[i], self.columns[j]
             real, made = (self._cells(side, i, j) for side in (self.source, self.other))
             whole, other = real.sum(axis=0), made.sum(axis=0)
-            one, three = self.chosen @ real, self.other_chosen @ made
-            two = whole - one
-            one[empty] = two[empty] = three[empty] = np.nan
+            parts = self.parts(real, made)
+            for part in parts:
+                part[empty] = np.nan
             value[0, at] = pair_total_variation(whole, other)
-            floor[0, :, at], drawn[0, :, at] = pair_total_variation(one, two), pair_total_variation(one, three)
+            floor[0, :, at], drawn[0, :, at] = (pair_total_variation(*two) for two in (parts[:2], parts[2:]))
             shape = (-1, a.paired, b.paired)
-            tables = [counts.reshape(shape) for counts in (whole, other, one, two, three)]
+            tables = [counts.reshape(shape) for counts in (whole, other, *parts)]
             found = [
                 rank_correlations(table, (a.ranked, b.ranked)) if a.numeric and b.numeric else cramers_v(table) for table in tables
             ]
             association[:, at] = found[0][0], found[1][0]
             if (i, j) in exact:
                 association[:, at] = exact[i, j]
-            floor[1, :, at], drawn[1, :, at] = np.abs(found[2] - found[3]), np.abs(found[2] - found[4])
+            floor[1, :, at], drawn[1, :, at] = np.abs(found[2] - found[3]), np.abs(found[4] - found[5])
         floor *= factor[None, :, None]
         value[1] = np.abs(association[0] - association[1])
         return Pairs(
@@ -255,13 +274,14 @@ def compare(
         if column.numeric
     }
     rng = np.random.default_rng(seed)
-    sides, chosen = [], []
+    sides, sampled = [], []
     for frame, whose, attribute in ((source, subjects, "codes"), (other, other_subjects, "other_codes")):
         codes = np.stack([getattr(column, attribute) for column in found])
         paired = np.stack([column.onto[row] for column, row in zip(found, codes, strict=True)])
         grids = {at: getattr(column.grid, attribute) for at, column in enumerate(found) if column.grid is not None}
         blocks = Blocks.of(len(frame), whose, rng)
         sides.append(Side(codes, paired, grids, blocks))
-        chosen.append(halves(blocks.count, repeats, rng))
+        sampled.append(halves(blocks.count, repeats, rng))
+    chosen = halves(sides[0].blocks.count, repeats, rng, first=share_for(len(source), len(other)))
     people = len(source) if subjects is None else len(np.unique(subjects))
-    return Comparison(found, sides[0], sides[1], chosen[0], chosen[1], people, numbers)
+    return Comparison(found, sides[0], sides[1], chosen, sampled[0], sampled[1], people, numbers)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BLOCKS", "HALVES", "Blocks", "Departure", "Departures", "halves", "scale_to"]
+__all__ = ["BLOCKS", "HALVES", "Blocks", "Departure", "Departures", "halves", "scale_to", "share_for"]
 
 BLOCKS = 64
 HALVES = 199
@@ -57,10 +57,19 @@ class Blocks:
         return found.reshape(self.count, levels).astype(np.float64)
 
 
-def halves(blocks: int, repeats: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(repeats, blocks) 1 for the blocks of the first half, 0 for those of the second."""
+def halves(blocks: int, repeats: int, rng: np.random.Generator, *, first: float = 0.5) -> NDArray[np.float64]:
+    """(repeats, blocks) 1 for the blocks of the first part, 0 for those of the second. first: its share."""
     order = rng.permuted(np.tile(np.arange(blocks), (repeats, 1)), axis=1)
-    return (order < blocks // 2).astype(np.float64)
+    return (order < min(max(round(blocks * first), 1), blocks - 1)).astype(np.float64)
+
+
+def share_for(rows: int, other: int) -> float:
+    """The share of the source that plays the source, when the rest plays a table of `other` rows.
+
+    Parts in the proportion of the tables shrink alike when they are scaled up, and so do figures that are no plain difference
+    (Cramer's V of either). Half and half where the other table is larger: a small part would know little of rare levels.
+    """
+    return min(max(rows / max(rows + other, 1), 0.5), 0.875)
 
 
 def scale_to(
@@ -86,10 +95,20 @@ class Departure:
     excess_low: float
     excess_high: float
 
+    complement: bool = False
+
     @property
     def departs(self) -> bool:
         """Whether it is more than two samples of the source show of each other."""
-        return self.value > self.floor_high
+        return self.value < self.floor_low if self.complement else self.value > self.floor_high
+
+    def complemented(self) -> Departure:
+        """One minus the figure: of a share that is lacking, the share that is there."""
+        return Departure(
+            *(1 - x for x in (self.value, self.high, self.low, self.floor, self.floor_high, self.floor_low)),
+            *(-x for x in (self.excess, self.excess_high, self.excess_low)),
+            complement=True,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,10 +106,21 @@ def _drift_figures() -> Iterator[tuple[str, Range]]:
         yield f"drift.share.{pair}", _SHARE
 
 
+def _fidelity_figures() -> Iterator[tuple[str, Range]]:
+    shares = ("tvd", "jensen_shannon", "ks", "missingness", "coverage", "new_categories", "missing_patterns", "pair_tvd")
+    for measure, range_ in {**dict.fromkeys(shares, _SHARE), "wasserstein": _POSITIVE, "association": (0.0, 2.0)}.items():
+        for variant in ("synthetic", "floor"):
+            yield f"fidelity.{measure}.{variant}", range_
+    for measure in ("tvd", "pair_tvd"):
+        yield f"fidelity.{measure}.excess", _SIGNED
+    yield "fidelity.association.excess", (-2.0, 2.0)
+
+
 RANGES: Mapping[str, Range] = MappingProxyType(
     {
         **dict(_model_figures()),
         **dict(_disclosure_figures()),
+        **dict(_fidelity_figures()),
         **dict(_quality_figures()),
         **dict(_drift_figures()),
     }
