@@ -6,8 +6,8 @@
     model      M = source + synthesis + training
 
 D_syn stands in two steps with opposite signs, so the steps' errors are not independent: each step, and the sum, has an interval
-of its own from the samples that it rests on (source, synthetic table, holdout), and they are not to be added. The trained model is
-taken as it is. `real_model` is M of the model that was trained on the source, on the same holdout rows.
+of its own from the samples that it rests on (source, synthetic table, holdout), and they are not to be added. The trained model
+is taken as it is. `real_model` is M of the model that was trained on the source, on the same holdout rows.
 
 Training gathers whatever lies between the synthetic table's outcomes and the model's scores on real rows: what the model could
 not see or smoothed away, and what differs between the people of the two tables in the features that it reads.

@@ -4,8 +4,8 @@
 
 with s_at = 1 where class t is more common in group a than overall in the table that the model learned from, else -1. Above 0: the
 model calls the class more often than it occurs where it was common already, and less often where it was rare: it sharpened what
-it learned. Below 0 it blunted it. Both shares are of the holdout's rows and decisions; the direction is taken as the training table
-has it (the synthetic table for TSTR, the source for TRTR). A binary outcome has one class, the event.
+it learned. Below 0 it blunted it. Both shares are of the holdout's rows and decisions; the direction is taken as the training
+table has it (the synthetic table for TSTR, the source for TRTR). A binary outcome has one class, the event.
 """
 
 from __future__ import annotations
