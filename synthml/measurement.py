@@ -113,6 +113,17 @@ def _drift(m: Measurement) -> Evidence:
     return measure_drift(m.study, seed=m.seed, settings=m.settings, pages=m.pages, progress=m.progress)
 
 
+def _baseline(m: Measurement) -> Evidence:
+    """What production batches are compared with once the model serves; a table and no figure."""
+    from synthml.monitoring import TABLE, reference_profile
+
+    proven = m.outcomes.on_holdout.get("tstr")
+    if proven is None:
+        return Evidence("baseline")
+    m.progress("the profile that production will be compared with")
+    return Evidence("baseline", tables={TABLE: reference_profile(m.study, proven)})
+
+
 KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
     "utility": _utility,
     "subgroups": _subgroups,
@@ -121,6 +132,7 @@ KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
     "quality": _quality,
     "disclosure": _disclosure,
     "drift": _drift,
+    "baseline": _baseline,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["KINDS", "RANGES", "ROLES", "record_fields"]
 
-KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "drift", "privacy")
+KINDS = ("utility", "subgroups", "disclosure", "fidelity", "bias", "quality", "drift", "privacy", "monitoring")
 ROLES = ("engineer", "evaluator", "custodian", "reviewer", "gate")
 
 Range = tuple[float, float]
@@ -106,6 +106,25 @@ def _drift_figures() -> Iterator[tuple[str, Range]]:
         yield f"drift.share.{pair}", _SHARE
 
 
+def _monitoring_figures() -> Iterator[tuple[str, Range]]:
+    pair = "holdout_production"
+    distances: Mapping[str, Range] = {"psi": _POSITIVE, "jensen_shannon": (0.0, math.sqrt(math.log(2)))}
+    for method, range_ in distances.items():
+        for stem in ("drift", "drift.prediction", "drift.outcome"):
+            yield f"{stem}.{method}.{pair}", range_
+            yield f"{stem}.{method}.{pair}.excess", range_
+    for name in ("missing", "unseen", "outside", "prediction.selection_rate"):
+        yield f"drift.{name}.{pair}", _SIGNED
+    for metric, range_ in _METRICS.items():
+        yield f"utility.{metric}.production", range_
+        if metric != "selection_rate":
+            for name in ("production_loss", "production_loss.at_least"):
+                yield f"utility.{metric}.{name}", _difference(range_)
+    for name in ("rows", "missing_columns", "unreadable_columns"):
+        yield f"monitor.{name}", _POSITIVE
+    yield "monitor.contaminated", _SHARE
+
+
 def _fidelity_figures() -> Iterator[tuple[str, Range]]:
     shares = ("tvd", "jensen_shannon", "ks", "missingness", "coverage", "new_categories", "missing_patterns", "pair_tvd")
     for measure, range_ in {**dict.fromkeys(shares, _SHARE), "wasserstein": _POSITIVE, "association": (0.0, 2.0)}.items():
@@ -123,6 +142,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         **dict(_fidelity_figures()),
         **dict(_quality_figures()),
         **dict(_drift_figures()),
+        **dict(_monitoring_figures()),
     }
 )
 
