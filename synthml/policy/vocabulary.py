@@ -49,7 +49,6 @@ def _model_figures() -> Iterator[tuple[str, Range]]:
         for protocol in _PROTOCOLS:
             yield f"utility.{metric}.{protocol}", range_
         yield f"utility.{metric}.loss", _difference(range_)
-        yield f"bias.amplification.{metric}", _difference(range_)
         for protocol in ("tstr", "trtr"):
             yield f"learners.{metric}.{protocol}", range_
         yield f"disparity.{metric}.tstr.worst", range_
@@ -61,7 +60,20 @@ def _model_figures() -> Iterator[tuple[str, Range]]:
     for name in ("learners.rank_agreement", "explain.importance_agreement", "explain.score_agreement"):
         yield name, _SIGNED
     yield "explain.decision_agreement", _SHARE
-    yield "bias.representation.synthetic", _ANY
+
+
+def _bias_figures() -> Iterator[tuple[str, Range]]:
+    for table in ("synthetic", "source"):
+        yield f"bias.representation.{table}", _ANY
+    # differences of rates, or of means in standard deviations of the source
+    for measure in ("source", "synthetic", "holdout", "shift", "amplification"):
+        yield f"bias.outcome.{measure}", _ANY
+    for step in ("source", "synthesis", "training", "model", "real_model"):
+        yield f"bias.chain.{step}", _ANY
+    for metric, range_ in {**_METRICS, "equalized_odds": _SHARE}.items():
+        yield f"bias.amplification.{metric}", _difference(range_)
+    for protocol in ("tstr", "trtr"):
+        yield f"bias.directional.{protocol}", _SIGNED
 
 
 def _disclosure_figures() -> Iterator[tuple[str, Range]]:
@@ -138,6 +150,7 @@ def _fidelity_figures() -> Iterator[tuple[str, Range]]:
 RANGES: Mapping[str, Range] = MappingProxyType(
     {
         **dict(_model_figures()),
+        **dict(_bias_figures()),
         **dict(_disclosure_figures()),
         **dict(_fidelity_figures()),
         **dict(_quality_figures()),
