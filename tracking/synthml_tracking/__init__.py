@@ -4,6 +4,8 @@
     evaluating  measuring a model that was logged before
     resuming    finishing what was cut off
     gating      deciding from what is attached to a model
+    autologging recording what code trains that knows nothing of synthml; adopting: its models, recognising: its tables
+    evaluator   the same figures through MLflow's own `evaluate`
 
     items       what is logged: typed, pure, decided without a server
     spool       keeps it on local disk until the store has it
@@ -25,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthml_tracking.autologging import autolog
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.gating import gate
     from synthml_tracking.resuming import resume
@@ -34,13 +37,14 @@ if TYPE_CHECKING:
 _HOME = {
     "Recorded": "writer",
     "Run": "run",
+    "autolog": "autologging",
     "evaluate": "evaluating",
     "gate": "gating",
     "resume": "resuming",
     "start_run": "run",
 }
 
-__all__ = ["Recorded", "Run", "evaluate", "gate", "resume", "start_run"]
+__all__ = ["Recorded", "Run", "autolog", "evaluate", "gate", "resume", "start_run"]
 
 
 def __getattr__(name: str) -> Any:

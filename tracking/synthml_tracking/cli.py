@@ -189,10 +189,10 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | 
     from synthml_tracking.files import write_private, write_whole
     from synthml_tracking.suspects import check_suspects, suspects_csv
 
-    file = StudyFile.load(study)
+    file, pages = StudyFile.load(study), dict[str, str]()
     check_suspects(suspects, output, kinds)
     found: list[Suspects] = []
-    with steps(18, quiet=as_json) as step:
+    with steps(24, quiet=as_json) as step:
         step("reading and checking the tables")
         dossier = measure_study(
             file.study(),
@@ -200,11 +200,14 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | 
             kinds=kinds or None,
             seed=file.seed if seed is None else seed,
             settings=file.settings,
+            pages=pages.__setitem__,
             suspects=found.append,
             progress=step,
         ).stamped(created=now_iso())
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / "evidence.json", dossier.to_json())
+    for name, page in pages.items():
+        write_whole(output / name, page.encode())
     write_whole(output / "report.html", report_html(dossier).encode())
     if suspects is not None:
         write_private(suspects, suspects_csv(found))

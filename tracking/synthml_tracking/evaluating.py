@@ -63,9 +63,16 @@ def evaluate(
         check_fit(study, found.loaded.metadata)
         with patience("starting the evaluation's run"):
             run = _start(client, found)
+        pages: dict[str, str] = {}
         try:
             dossier = measured(
-                study, found.loaded, found.model_id, seed=seed, settings=settings or MeasureSettings(), progress=progress
+                study,
+                found.loaded,
+                found.model_id,
+                seed=seed,
+                settings=settings or MeasureSettings(),
+                pages=pages.__setitem__,
+                progress=progress,
             )
             dossier = dossier.stamped(created=now_iso(), producer=producer)
             spool = _sealed(
@@ -73,6 +80,7 @@ def evaluate(
                 dossier,
                 found,
                 Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id),
+                pages,
             )
         except BaseException as error:
             _give_up(client, run.info.run_id, error)
@@ -96,6 +104,7 @@ class FoundModel:
 
 
 def find_model(client: Any, model_uri: str) -> FoundModel:
+    """A logged model, loaded. Raises InputError for an address that names none."""
     from synthml_tracking.models import load_predictor
 
     model_id = logged_model_id(client, model_uri)
@@ -155,6 +164,7 @@ def measured(
     seed: int,
     settings: MeasureSettings,
     kinds: Iterable[str] | None = None,
+    pages: Callable[[str, str], None] = lambda _name, _html: None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Dossier:
     """The dossier of a loaded model: its own threshold, its columns in its own order, and the digests it was trained with."""
@@ -172,6 +182,7 @@ def measured(
             kinds=kinds,
             seed=seed,
             settings=settings,
+            pages=pages,
             progress=progress,
         )
     # what the model learned from is known by digest, though the evaluator may not hold it
@@ -198,8 +209,8 @@ class _InOrder:
         return self._predictor(X[self._columns])
 
 
-def _sealed(study: Study, dossier: Dossier, found: FoundModel, target: Target) -> Spool:
-    files = items.artifact_files(dossier, None)
+def _sealed(study: Study, dossier: Dossier, found: FoundModel, target: Target, pages: Mapping[str, str]) -> Spool:
+    files = items.artifact_files(dossier, None, pages=pages)
     listed = items.evaluation(study, dossier, artifacts=sorted(files), source_run=found.run_id, versions=found.versions)
     spool = Spool.begin()
     spool.seal(Plan(target, tuple(listed)), files)

@@ -74,7 +74,8 @@ def start_run(
 
     experiment: default is the one of the active run, else the user's active experiment, else "synthml". tracking_uri: default is
     what the user has set in MLflow, else sqlite:///mlflow.db in the working folder. nested: default is to nest in an active run;
-    False refuses to. join: record into the active run, if there is one, and leave it open. policy: of the verdict in report and card. strict: refuse to log files that hold rare values of a table.
+    False refuses to. join: record into the active run, if there is one, and leave it open. policy: of the verdict in report and
+    card. strict: refuse to log files that hold rare values of a table.
     release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and version; its digest
     must be the table's. release_keys: a file of the public keys that it is checked with, by default SYNTHML_TRUSTED_KEYS; with
     neither, only the digest is checked, and that is recorded. progress: called with a line of text before each piece of work;
@@ -202,6 +203,7 @@ class Run:
     _location: str | None = field(default=None, init=False)
     _estimator: Any = field(default=None, init=False)
     _spool: Spool | None = field(default=None, init=False)
+    _pages: dict[str, str] = field(default_factory=dict, init=False)
     _cut_off: bool = field(default=False, init=False)
     _refused: bool = field(default=False, init=False)
 
@@ -301,7 +303,7 @@ class Run:
         self._model_id = None
 
     def _measured(self, model: Any, spool: Spool, trained: Any) -> tuple[Any, Dossier, list[Finding]]:
-        """Train, save, look into the files, measure. trained: by others already; then only the threshold is still to be chosen."""
+        """Train, save, look into the files, measure. trained: already; then only the threshold is to be chosen."""
         from synthml import measure
         from synthml.digest import folder_digest
         from synthml.utility.protocols import fit
@@ -330,6 +332,7 @@ class Run:
             threshold=fitted.threshold,
             seed=self.seed,
             settings=settings,
+            pages=self._pages.__setitem__,
             progress=self.progress,
         )
         digest = folder_digest(spool.model)
@@ -389,7 +392,7 @@ class Run:
         told = (f"what is logged holds {finding}" for finding in findings)
         self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
-        files = items.artifact_files(self._dossier, self._verdict, self.release)
+        files = items.artifact_files(self._dossier, self._verdict, self.release, self._pages)
         listed = items.recording(
             self.study, self._dossier, self._verdict, self._estimator, artifacts=sorted(files), release=self.release
         )
