@@ -4,6 +4,7 @@
     evaluating  measuring a model that was logged before
     resuming    finishing what was cut off
     gating      deciding from what is attached to a model
+    monitoring  production batches against what a version was proven on, as a series
     autologging recording what code trains that knows nothing of synthml; adopting: its models, recognising: its tables
     evaluator   the same figures through MLflow's own `evaluate`
 
@@ -30,21 +31,24 @@ if TYPE_CHECKING:
     from synthml_tracking.autologging import autolog
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.gating import gate
+    from synthml_tracking.monitoring import MonitorResult, monitor
     from synthml_tracking.resuming import resume
     from synthml_tracking.run import Run, start_run
     from synthml_tracking.writer import Recorded
 
 _HOME = {
+    "MonitorResult": "monitoring",
     "Recorded": "writer",
     "Run": "run",
     "autolog": "autologging",
     "evaluate": "evaluating",
     "gate": "gating",
+    "monitor": "monitoring",
     "resume": "resuming",
     "start_run": "run",
 }
 
-__all__ = ["Recorded", "Run", "autolog", "evaluate", "gate", "resume", "start_run"]
+__all__ = ["MonitorResult", "Recorded", "Run", "autolog", "evaluate", "gate", "monitor", "resume", "start_run"]
 
 
 def __getattr__(name: str) -> Any:

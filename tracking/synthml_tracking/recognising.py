@@ -310,7 +310,7 @@ def _single(values: NDArray[Any], single: bool) -> NDArray[Any]:
 def _equal(known: NDArray[Any], values: NDArray[Any]) -> NDArray[np.bool_]:
     """(n,) whether values are the same, numbers but for the last digit; null is null."""
     if known.dtype.kind == "f" and values.dtype.kind == "f":
-        return np.isclose(values, known, rtol=_LAST_DIGIT, atol=0, equal_nan=True)
+        return np.asarray(np.isclose(values, known, rtol=_LAST_DIGIT, atol=0, equal_nan=True), dtype=bool)
     same: NDArray[np.bool_] = np.asarray((values == known) | (pd.isna(values) & pd.isna(known)), dtype=bool)
     return same
 
