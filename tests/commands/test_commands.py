@@ -60,7 +60,7 @@ def test_measure_writes_evidence_and_report_without_mlflow(place, capsys):
     assert json.loads(out)["digest"] == dossier.digest
     assert dossier.figures["utility.auroc.tstr/all"].ok
     assert dossier.created.endswith("Z")
-    assert sorted(p.name for p in (place / "out").iterdir()) == ["evidence.json", "report.html"]
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["drift.html", "evidence.json", "report.html"]
     assert not (place / "mlflow.db").exists()
 
 
