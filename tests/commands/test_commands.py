@@ -23,7 +23,7 @@ STUDY = {
     },
     "tables": {"source": "source.parquet", "synthetic": "synthetic.parquet", "holdout": "holdout.csv"},
     "model": {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}},
-    "measure": {"learners": False, "replicates": 200},
+    "measure": {"learners": False, "replicates": 200, "drift": False},
     "tracking": {"experiment": "clinic", "registered_model": "clinic-ill"},
     "seed": 3,
 }
@@ -54,6 +54,7 @@ def change(place, **parts):
 
 
 def test_measure_writes_evidence_and_report_without_mlflow(place, capsys):
+    change(place, measure={"learners": False, "replicates": 200})
     code, out, _ = call(capsys, "measure", "study.yaml", "--output", "out", "--json")
     assert code == 0
     dossier = synthml.Dossier.from_json((place / "out" / "evidence.json").read_bytes())
