@@ -196,8 +196,10 @@ class _Contrasts:
         total = (variance[one] + variance[two])[:, None] + (variance[three] + variance[four])[None, :]
         parts = (apart[one] + apart[two])[:, None] + (apart[three] + apart[four])[None, :]
         self.df = np.maximum(total**2 / np.maximum(parts, _TINY**2), 2.0)
-        values, vectors = np.linalg.eigh(cov)
-        root = (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
+        # the symmetric root of the correlations does not jump where eigenvalues are nearly equal, nor with the unit of the metric
+        deviation = np.sqrt(np.maximum(variance, _TINY))
+        values, vectors = np.linalg.eigh(cov / np.outer(deviation, deviation))
+        root = (deviation[:, None] * ((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)).astype(np.float32)
         drawn = root @ rng.standard_normal((2 * k, _DRAWS), dtype=np.float32)
         self.drawn_a, self.drawn_b = drawn[one] - drawn[two], drawn[three] - drawn[four]
 

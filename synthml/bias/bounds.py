@@ -113,7 +113,11 @@ class Table:
             squares, total = self.sums(y * y), float((y * y).sum())
             inside = squares - n * mean**2
             outside = total - squares - others * rest**2
-            return _over(inside, n * (n - 1)), _over(outside, others * (others - 1)), np.zeros(self.groups)
+            return (
+                _over(np.maximum(inside, 0), n * (n - 1)),
+                _over(np.maximum(outside, 0), others * (others - 1)),
+                np.zeros(self.groups),
+            )
         owner, group, rows, pair, each = self._pairs
         held = np.bincount(pair, weights=y, minlength=owner.size)
         whole = np.bincount(owner, weights=held, minlength=each.size)
@@ -128,7 +132,11 @@ class Table:
         outside = outside - by_group(2 * everything * taken - taken**2)
         units, away = (x.astype(np.float64) for x in self.units)
         inside = _over(by_group(own**2) * units, n**2 * (units - 1))
-        return inside, _over(outside * away, others**2 * (away - 1)), _over(by_group(own * (everything - taken)), n * others)
+        return (
+            inside,
+            _over(np.maximum(outside, 0) * away, others**2 * (away - 1)),
+            _over(by_group(own * (everything - taken)), n * others),
+        )
 
     def share_spread(self, share: Array) -> Array:
         """(groups,) variance of each group's share of the rows."""
@@ -148,7 +156,7 @@ class Table:
 
 
 def _over(above: Array, below: Array) -> Array:
-    return np.asarray(np.divide(np.maximum(above, 0), below, out=np.full(above.shape, np.nan), where=below > 0))
+    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
 
 
 def mean_gaps(table: Table, y: Array, confidence: float, *, share: bool) -> Gaps:

@@ -20,11 +20,11 @@ from synthml.subgroups.suppression import Withheld, withhold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Literal
 
     from numpy.typing import NDArray
 
     from synthml.study import Study
+    from synthml.study.schema import Role
     from synthml.subgroups.naming import Members
 
 __all__ = ["Sides", "sides_of"]
@@ -102,8 +102,7 @@ def _asked(study: Study) -> list[tuple[str, ...]]:
 
 
 def _members(study: Study, role: str) -> tuple[Members, ...]:
-    # any role may be named: the rarity of a label is judged on the real tables whichever table is asked for
-    return named_groupings(study, cast("Literal['source', 'holdout']", role))
+    return named_groupings(study, cast("Role", role))
 
 
 def _hidden(study: Study, role: str, members: Sequence[Members]) -> dict[tuple[str, ...], set[Labels]]:

@@ -106,7 +106,7 @@ def _figure(
     if np.isnan(found.value[group]):
         return Estimate.insufficient("the stated shares have no such group")
     counts = [side.rows for side in (one, other) if side.rows is not None]
-    if all(rows[group] == 0 for rows in counts):
+    if len(counts) == 2 and all(rows[group] == 0 for rows in counts):
         return Estimate.insufficient("neither table has a row of this group")
     totals = [side.total for side in (one, other) if side.total is not None]
     if len(counts) == 2 and all(rows[group] == total for rows, total in zip(counts, totals, strict=True)):
