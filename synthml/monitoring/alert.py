@@ -6,6 +6,7 @@ stands in it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from synthml.figures import unescape_label
@@ -21,6 +22,8 @@ __all__ = ["alert_markdown", "headline"]
 
 _HEADS = {"pass": "Quiet", "fail": "ALERT", "insufficient": "Not enough to say"}
 _MOST = 15
+_PLAIN = re.compile(r"[A-Za-z0-9 .,()=+-]{1,200}")
+_ADDRESS = re.compile(r"[A-Za-z0-9:/@._#?&=, -]{1,300}")
 
 
 def headline(dossier: Dossier, verdict: Verdict, model: str) -> str:
@@ -38,10 +41,10 @@ def headline(dossier: Dossier, verdict: Verdict, model: str) -> str:
 def alert_markdown(dossier: Dossier, verdict: Verdict, *, model: str, links: Mapping[str, str]) -> str:
     """The whole message. model: as it was asked for; links: what -> address or id, told at the end."""
     rows = dossier.datasets.get("production", {}).get("rows") or 0
-    lines = [f"## {_HEADS[verdict.outcome]}: {markdown_text(model)}", ""]
+    lines = [f"## {_HEADS[verdict.outcome]}: {_code(model)}", ""]
     people = dossier.datasets.get("production", {}).get("subjects")
     whose = f" of {people:,} persons" if isinstance(people, int) else ""
-    lines += [f"Production batch of {rows:,} rows{whose}, {markdown_text(dossier.created or 'at an unknown time')}.", ""]
+    lines += [f"Production batch of {rows:,} rows{whose}, {_code(dossier.created or 'at an unknown time')}.", ""]
     lines += _decisions("Failed", verdict.failed)
     lines += _decisions("Cannot be decided", verdict.open)
     lines += _decisions("Warnings", [d for d in verdict.warnings if d.outcome == "fail"])
@@ -51,8 +54,18 @@ def alert_markdown(dossier: Dossier, verdict: Verdict, *, model: str, links: Map
     lines += [
         f"Policy {markdown_text(verdict.policy)}, `{_digest(verdict.policy_digest)}`; evidence `{_digest(dossier.digest)}`."
     ]
-    lines += [f"- {markdown_text(what)}: {markdown_text(where, cut=300)}" for what, where in links.items()]
+    lines += [f"- {_ours(what)}: {_code(where)}" for what, where in links.items()]
     return "\n".join(lines) + "\n"
+
+
+def _ours(text: str) -> str:
+    """Words and numbers of our own making, which read better as they stand; anything else is escaped."""
+    return text if _PLAIN.fullmatch(text) else markdown_text(text, cut=120)
+
+
+def _code(text: str) -> str:
+    """An address, an id or a digest in a code span; what could end the span is escaped text."""
+    return f"`{text}`" if _ADDRESS.fullmatch(text) else markdown_text(text, cut=300)
 
 
 def _decisions(title: str, decisions: Iterable[Decision]) -> list[str]:
@@ -61,8 +74,8 @@ def _decisions(title: str, decisions: Iterable[Decision]) -> list[str]:
         return []
     lines = [f"### {title}", "", "| | of | required | found |", "| --- | --- | --- | --- |"]
     for d in held[:_MOST]:
-        cells = (d.id, _subject(d) or "everyone", d.required, d.found)
-        lines.append("| " + " | ".join(markdown_text(cell, cut=120) for cell in cells) + " |")
+        whose = markdown_text(_subject(d), cut=120) or "everyone"
+        lines.append(f"| {_ours(d.id)} | {whose} | {_ours(d.required)} | {_ours(d.found)} |")
     if len(held) > _MOST:
         lines.append(f"\nand {len(held) - _MOST} more in the evidence")
     return [*lines, ""]
@@ -87,7 +100,3 @@ def _checks(dossier: Dossier) -> list[str]:
     ]
     more = [f"- and {len(lines) - _MOST} more in the evidence"] if len(lines) > _MOST else []
     return ["### The batch", "", *lines[:_MOST], *more, ""]
-
-
-def _digest(digest: str) -> str:
-    return digest if digest.replace(":", "").replace("-", "").isalnum() else "unknown"

@@ -65,8 +65,9 @@ def measure_batch(
     profile, reference: of the holdout, with the figures that the evidence has. scores: of the model on the batch, None with the
     reason `why`. threshold, classes: as the model was trained.
 
-    Figures: drift.psi.holdout_production[.excess]/<column>, drift.jensen_shannon.holdout_production.excess/<column>,
-    drift.missing|unseen|outside.holdout_production/<column>; drift.prediction.*, drift.outcome.* of `all`; utility.<metric>.production|production_loss[.at_least]/<of>; monitor.*.
+    Figures, of a column: drift.psi.holdout_production, drift.psi|jensen_shannon.holdout_production.excess,
+    drift.missing|unseen|outside.holdout_production; of all: drift.prediction.*, drift.outcome.*, monitor.*; of all and of groups:
+    utility.<metric>.production|production_loss|production_loss.at_least.
     Tables: "production_columns", "batch_checks", "production_groups".
     """
     figures: dict[str, Estimate] = _of_the_batch(batch)
