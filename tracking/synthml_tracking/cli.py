@@ -15,6 +15,7 @@ import click
 
 from synthml import __version__
 from synthml_tracking.commands.key import key as key_group
+from synthml_tracking.commands.monitor import monitor
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.release import release
 from synthml_tracking.commands.sweep import sweep
@@ -53,6 +54,7 @@ def cli() -> None:
 
 cli.add_command(release)
 cli.add_command(sweep)
+cli.add_command(monitor)
 cli.add_command(key_group)
 cli.add_command(policy_group)
 
