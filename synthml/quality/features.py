@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from synthml.quality.ground import Ground
 
-__all__ = ["LEAKING", "NEARLY_CONSTANT", "finding"]
+__all__ = ["LEAKING", "NEARLY_CONSTANT", "finding", "leaking"]
 
 LEAKING = 0.98
 NEARLY_CONSTANT = 0.99
@@ -109,6 +109,12 @@ def finding(ground: Ground) -> Finding:
     worst = sorted(found, key=lambda name: (-height[name], name))[:_MOST_FIGURES]
     figures = {f"quality.leakage.source/{escape_label(name)}": found[name] for name in worst}
     return Finding(figures, {"quality_features": tuple(ranked)})
+
+
+def leaking(found: Finding) -> tuple[str, ...]:
+    """Features that give the target away."""
+    rows = found.tables.get("quality_features", ())
+    return tuple(str(row["column"]) for row in rows if row["verdict"] in (SAME, TELLING, MISSING))
 
 
 def _alone(

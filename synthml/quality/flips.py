@@ -1,23 +1,29 @@
-"""How large a share of a group's labels is wrong, beyond what the rows of everybody else lead one to expect.
+"""How large a share of a group's labels is wrong, as far as one table tells.
 
 A model that never saw the group's labels gives q(x), calibrated on everybody else. If a label is replaced by another one with
 probability rho, all others alike, then with K classes
 
-    P(label = k | x) = rho / (K - 1) + (1 - rho K / (K - 1)) q_k(x)
+    P(label = k | x) = rho / (K - 1) + (1 - rho K / (K - 1)) p_k(x),    logit p_k = shift_k + slope_k logit q_k
 
-(for two classes rho + (1 - 2 rho) q; Natarajan et al. 2013, arXiv 1306.0250 has the general form). The group may have a base rate
-of its own: its q is shifted on the logit scale until the mean fits. What is left of rho is read where confident learning looks:
-labels that contradict the model where it is sure, which is at its mean confidence in a class or above (Northcutt, Jiang & Chuang
-2021, doi 10.1613/jair.1.12125, arXiv 1911.00068). Counted alone they say little: a weak model is contradicted by right labels
-too. So as many as labels drawn from the probabilities themselves would give are taken off, and the rest is divided by what one
-wrong label adds. That solves two estimating equations, one for the shift and one for rho; the variance is the sandwich of both
-and of the calibration, by subject.
+(logistic regression on contaminated labels: Copas 1988, J. R. Stat. Soc. B 50, 225; for two classes rho + (1 - 2 rho) p). The
+shift is a base rate of the group's own, the slope how much the features say about it: neither is taken for an error. What tells
+wrong labels from uncertain outcomes is that p leaves no room for contradiction where the model is sure, and rho does. The
+parameters solve quasi-score equations that weigh rows as if 3% of labels were wrong, which keeps a single surprise from deciding;
+the variance is their sandwich with that of the calibration, by subject.
 
-What is told is a difference from the others. Errors that fall on all rows alike, at one rate, change q as well and cannot be
-seen in one table at all; errors in one direction only look like another base rate. And where features say less about a group, its
-labels contradict the model more often without being wrong. But then even the surest rows show how many can be wrong: the share
-of contradicted labels among them bounds rho from above, because no row can be surer than its labels are right. So the figure is
-the smaller of the two.
+No row can be surer than its labels are right: the share of contradicted labels among the rows of which the model is surest bounds
+rho from above. The figure is the smaller of the two, and not below zero.
+
+Without sure rows only the assumed shape would tell wrong labels from uncertain outcomes, and shapes are never quite right. So a
+group is told only when the model's own doubt on its surest tenth is at most 10%, and half of what the base rate leaves.
+
+What cannot be seen in one table: errors that fall on everybody alike, for they change q as well; errors in one direction where
+few rows are sure, for they look like another base rate; and any error where the features say little.
+benchmarks/quality_truth.md has the measure of it.
+
+Beside it stand the counts of confident learning (Northcutt, Jiang & Chuang 2021, doi 10.1613/jair.1.12125, arXiv 1911.00068):
+labels against which the model is sure, which is at its mean confidence in a class or above. Alone they say little, for a weak
+model is contradicted by right labels too; so they stand beside as many as the probabilities themselves give.
 """
 
 from __future__ import annotations
@@ -40,16 +46,23 @@ __all__ = ["Flips", "confident_class", "flips_of", "surest"]
 
 SUREST = 0.1
 _LEAST_SURE = 50
-_STEPS = 50
+_STEPS = 200
 _NEAR = 1e-9
-_LEAST_PER_FLIP = 0.02  # what a wrong label must add to the count, on average, for rho to be told
+_CONTAMINATED = 0.03  # share of wrong labels at which the weights are the best ones
+_START = 0.02
+_LEAP = 0.3
+_LEAST_SLOPE = 0.05
+_TOO_WIDE = 0.5
+_DOUBTFUL = 0.1
+_DOUBT = "even the surest rows of this group leave doubt: the features are too weak to tell wrong labels from uncertain outcomes"
+_WEAK = "the features say too little about this group to tell wrong labels from uncertain outcomes"
 
 
 @dataclass(frozen=True, eq=False)
 class Flips:
     """What was found in one group of n rows.
 
-    rho, low, high: share of wrong labels beyond the others'. contradicting, by_chance: share of labels against which the model is
+    rho, low, high: share of wrong labels. contradicting, by_chance: share of labels against which the model is
     sure, and as many as its probabilities give. at_most, at_most_high: contradicted among the surest rows. rate, expected: of
     the positive class, as it stands and as everybody else leads to expect (binary only). given (n,): calibrated probability of
     the label that stands there; against (n,): whether the model is sure of another one.
@@ -122,99 +135,135 @@ def flips_of(
         return "too few rows outside of the group to calibrate the model on"
     rest, group = q[others], q[inside]
     thresholds = np.array([rest[y[others] == k, k].mean() for k in range(classes)])
-    sure = confident_class(group, thresholds)
     mine = y[inside]
-    # one wrong label moves mass from its class to each of the others
-    pull = np.zeros((len(mine), classes))
-    pull[sure >= 0] = 1 / (classes - 1)
-    pull[np.flatnonzero(sure >= 0), sure[sure >= 0]] = -1
     fits = [_calibrated(rest[:, k], y[others] == k) for k in told]
-    solved = _solve(group[:, told], [beta for beta, _ in fits], mine[:, None] == told, pull[:, told], classes)
+    base = np.column_stack([beta @ _basis(group[:, k]) for k, (beta, _) in zip(told, fits, strict=True)])
+    if _doubtful(base, mine, classes):
+        return _DOUBT
+    solved = _solve(base, mine[:, None] == told, classes)
     if solved is None:
-        return "the labels of this group do not tell wrong ones from another base rate"
-    eta, rho, jacobian, residual = solved
-    own = _own(jacobian, residual, pull[:, told])
-    through = _of_calibration(jacobian, group[:, told], eta, rho, pull[:, told], classes, fits)
-    influence = np.concatenate([own, through])
-    seen = spread(influence, np.concatenate([units[inside], units[others]]))
-    half = quantile(confidence, min(seen.df, len(np.unique(units[inside])) - 1)) * seen.error
-    full = np.column_stack([1 - eta[:, 0], eta[:, 0]]) if classes == 2 else eta / eta.sum(axis=1, keepdims=True)
+        return _WEAK
+    through = _of_calibration(solved, [_basis(group[:, k]) for k in told], fits)
+    seen = spread(np.concatenate([solved.influence, through]), np.concatenate([units[inside], units[others]]))
+    half = quantile(confidence, max(1.0, min(seen.df, len(np.unique(units[inside])) - 1))) * seen.error
+    if not half < _TOO_WIDE:
+        return _WEAK
+    full = _full(solved.p, classes)
     top = surest(full)
     wrong = share_of(full[top].argmax(axis=1) != mine[top], units[inside][top])
     floor_low, floor_high = wilson(wrong.value, wrong.size, quantile(confidence))
+    rho = max(solved.rho, 0.0)
+    value = min(rho, wrong.value)
+    sure = confident_class(group, thresholds)
     against = (sure >= 0) & (sure != mine)
-    expected = np.where(sure >= 0, 1 - full[np.arange(len(mine)), np.maximum(sure, 0)], 0.0)
+    by_chance = np.where(sure >= 0, 1 - full[np.arange(len(mine)), np.maximum(sure, 0)], 0.0)
     return Flips(
-        min(rho, wrong.value),
-        min(rho - half, floor_low),
-        max(min(rho + half, floor_high), min(rho, wrong.value)),
+        value,
+        max(min(solved.rho - half, floor_low), 0.0),
+        max(min(rho + half, floor_high), value),
         float(against.mean()),
-        float(expected.mean()),
+        float(by_chance.mean()),
         wrong.value,
         floor_high,
         float(mine.mean()) if classes == 2 else None,
-        _expected_rate(group[:, told], fits[0][0]) if classes == 2 else None,
+        float(expit(base[:, 0]).mean()) if classes == 2 else None,
         full[np.arange(len(mine)), mine],
         against,
     )
 
 
-def _expected_rate(q: NDArray[np.float64], beta: NDArray[np.float64]) -> float:
-    return float(expit(beta @ _basis(q[:, 0])).mean())
+def _full(p: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """(n, classes) from the columns that are told."""
+    return np.column_stack([1 - p[:, 0], p[:, 0]]) if classes == 2 else p / p.sum(axis=1, keepdims=True)
 
 
-def _solve(
-    q: NDArray[np.float64], betas: list[NDArray[np.float64]], hit: NDArray[np.bool_], pull: NDArray[np.float64], classes: int
-) -> tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]] | None:
-    """Shifted probabilities (n, k), rho, the Jacobian (k + 1, k + 1) and residuals (n, k); None where nothing is told apart."""
-    base = np.column_stack([beta @ _basis(q[:, at]) for at, beta in enumerate(betas)])
-    k, n = base.shape[1], len(base)
+def _doubtful(base: NDArray[np.float64], y: NDArray[np.int64], classes: int) -> bool:
+    """Whether even the surest rows leave so much doubt that only the assumed shape of the model would tell errors from it."""
+    q = _full(expit(base), classes)
+    doubt = float((1 - q[surest(q)].max(axis=1)).mean())
+    blind = 1 - np.bincount(y, minlength=classes).max() / len(y)
+    return doubt > min(_DOUBTFUL, blind / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """p (n, k): probabilities of the right label; influence (n,): of each row on rho; inverse, instruments: for more of it."""
+
+    p: NDArray[np.float64]
+    rho: float
+    influence: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    instruments: NDArray[np.float64]
+    by_base: NDArray[np.float64]
+
+
+def _solve(base: NDArray[np.float64], hit: NDArray[np.bool_], classes: int) -> _Solved | None:
+    """Shifts, slopes and rho of one group from the others' log odds (n, k) and its labels (n, k); None where nothing is told."""
+    k = base.shape[1]
     per_class, lost = 1 / (classes - 1), classes / (classes - 1)
-    shift, rho = np.zeros(k), 0.0
+    shift, slope, rho = np.zeros(k), np.ones(k), _START
     for _ in range(_STEPS):
-        eta = expit(base + shift)
-        residual = hit - (rho * per_class + (1 - lost * rho) * eta)
-        by_shift, by_rho = (1 - lost * rho) * eta * (1 - eta), per_class - lost * eta
-        jacobian = np.zeros((k + 1, k + 1))
-        jacobian[np.arange(k), np.arange(k)] = by_shift.sum(axis=0)
-        jacobian[:k, k], jacobian[k, :k] = by_rho.sum(axis=0), (pull * by_shift).sum(axis=0)
-        jacobian[k, k] = (pull * by_rho).sum()
-        # what a wrong label adds once the shift has taken up its share
-        schur = jacobian[k, k] - jacobian[k, :k] @ (jacobian[:k, k] / np.maximum(np.diag(jacobian)[:k], _NEAR))
-        if schur < _LEAST_PER_FLIP * n or np.diag(jacobian)[:k].min() <= _NEAR:
+        p = expit(shift + slope * base)
+        residual = hit - (rho * per_class + (1 - lost * rho) * p)
+        weight = 1 / ((_CONTAMINATED + (1 - 2 * _CONTAMINATED) * p) * (1 - _CONTAMINATED - (1 - 2 * _CONTAMINATED) * p))
+        inner = p * (1 - p)
+        instruments = np.stack([inner * weight, inner * base * weight, (per_class - lost * p) * weight])
+        scores, jacobian = _equations(instruments, residual, inner, base, per_class - lost * p, 1 - lost * rho)
+        try:
+            inverse = np.asarray(np.linalg.inv(jacobian), dtype=np.float64)
+        except np.linalg.LinAlgError:
             return None
-        step = np.linalg.solve(jacobian, np.append(residual.sum(axis=0), (pull * residual).sum()))
-        step[:k] = np.clip(step[:k], -1, 1)
-        step[k] = np.clip(step[k], -0.2, 0.2)
-        shift, rho = shift + step[:k], rho + float(step[k])
-        if not abs(rho) < 1 / lost:
+        step = inverse @ scores.sum(axis=1)
+        size = float(np.abs(step).max())
+        step = step * min(1.0, _LEAP / max(size, _NEAR))
+        shift, slope, rho = shift + step[:k], slope + step[k : 2 * k], rho + float(step[2 * k])
+        if not (np.isfinite(size) and slope.min() > _LEAST_SLOPE and abs(rho) * lost < 1):
             return None
-        if np.abs(step).max() < _NEAR:
-            return eta, rho, jacobian, residual
+        if size < _NEAR:
+            by_base = (1 - lost * rho) * inner * slope
+            return _Solved(p, rho, np.asarray((inverse @ scores)[-1]), inverse, instruments, by_base)
     return None
 
 
-def _own(jacobian: NDArray[np.float64], residual: NDArray[np.float64], pull: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) influence of the group's own labels on rho."""
-    scores = np.column_stack([residual, (pull * residual).sum(axis=1)])
-    return np.asarray(np.linalg.solve(jacobian, scores.T)[-1])
+def _equations(
+    instruments: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    base: NDArray[np.float64],
+    by_rho: NDArray[np.float64],
+    kept: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(2k + 1, n) scores of every row, and the (2k + 1, 2k + 1) change of their sum with shifts, slopes and rho."""
+    k = base.shape[1]
+    scores = np.concatenate(
+        [(instruments[0] * residual).T, (instruments[1] * residual).T, [(instruments[2] * residual).sum(axis=1)]]
+    )
+    by_shift, by_slope = kept * inner, kept * inner * base
+    jacobian = np.zeros((2 * k + 1, 2 * k + 1))
+    at = np.arange(k)
+    for block in (0, 1):
+        rows = block * k + at
+        jacobian[rows, at] = (instruments[block] * by_shift).sum(axis=0)
+        jacobian[rows, k + at] = (instruments[block] * by_slope).sum(axis=0)
+        jacobian[rows, 2 * k] = (instruments[block] * by_rho).sum(axis=0)
+    jacobian[2 * k, :k] = (instruments[2] * by_shift).sum(axis=0)
+    jacobian[2 * k, k : 2 * k] = (instruments[2] * by_slope).sum(axis=0)
+    jacobian[2 * k, 2 * k] = (instruments[2] * by_rho).sum()
+    return scores, jacobian
 
 
 def _of_calibration(
-    jacobian: NDArray[np.float64],
-    q: NDArray[np.float64],
-    eta: NDArray[np.float64],
-    rho: float,
-    pull: NDArray[np.float64],
-    classes: int,
+    solved: _Solved,
+    bases: list[NDArray[np.float64]],
     fits: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> NDArray[np.float64]:
     """(m,) influence of the other rows on rho, through the calibration."""
-    k = eta.shape[1]
+    k = len(fits)
     total = np.zeros(fits[0][1].shape[1])
     for at, (_, influence) in enumerate(fits):
-        slope = (1 - rho * classes / (classes - 1)) * eta[:, at] * (1 - eta[:, at]) * _basis(q[:, at])
-        moved = np.zeros((k + 1, 3))
-        moved[at], moved[k] = slope.sum(axis=1), (slope * pull[:, at]).sum(axis=1)
-        total -= (np.linalg.solve(jacobian, moved)[-1]) @ influence
+        slope = solved.by_base[:, at] * bases[at]
+        moved = np.zeros((2 * k + 1, 3))
+        for row, block in ((at, 0), (k + at, 1), (2 * k, 2)):
+            moved[row] = slope @ solved.instruments[block][:, at]
+        total -= (solved.inverse[-1] @ moved) @ influence
     return total

@@ -40,11 +40,12 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A study to be looked over."""
+    """A study to be looked over. leaking: features that give the target away, against which labels are not held."""
 
     study: Study
     seed: int
     settings: MeasureSettings
+    leaking: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -80,6 +81,10 @@ class Ground:
     def source(self) -> NDArray[np.float32]:
         """(n, features) of the source, coded."""
         return self.coding.apply(self.study.features("source"))
+
+    def columns(self, *without: str) -> NDArray[np.intp]:
+        """Positions of the features that labels are held against, less some."""
+        return self.coding.without((*without, *self.leaking))
 
     def rng(self, purpose: str, *more: int) -> np.random.Generator:
         """Random numbers for one purpose: none moves another's."""

@@ -43,7 +43,7 @@ _WHOLE = 5_000  # groups of fewer rows are looked at whole
 _OUTLYING = 0.01
 _FAR = 3.0
 _SURPRISE = 0.02
-_FLIPS = "confident learning against a model of everybody else, beyond its own probabilities, at most what the surest rows allow"
+_FLIPS = "contaminated logistic regression on a model of everybody else, at most what the surest rows allow"
 _RESIDUALS = "residuals beyond 99% of everybody else's, centred and scaled in each group"
 _ALL = "from what the worst group shows to what the surest rows allow; one table tells no more"
 _NOTHING = "no feature is left to hold labels against"
@@ -112,7 +112,7 @@ class _Bench:
         y, X, units = y[rows], X[rows], units_of(len(rows), units[rows])
         part = halves(units, rng)
         pooled = np.empty((len(y), ground.classes) if ground.classes else len(y))
-        columns = np.arange(X.shape[1])
+        columns = ground.columns()
         for half in (0, 1):
             model = _learned(ground, X, y, np.flatnonzero(part != half), columns, _MOST_OVERALL, rng)
             if model is None:
@@ -145,7 +145,7 @@ class _Bench:
     def classification(self, cells: Cells, at: int) -> dict[int, _Result]:
         """What every group of a column that may be shown shows against the others."""
         shown = [i for i, group in enumerate(cells.groups) if group.reason is None]
-        columns = self.ground.coding.without(cells.columns)
+        columns = self.ground.columns(*cells.columns)
         rng = self.ground.rng("noise", at)
         out: dict[int, _Result] = {}
         for fold in _dealt(cells, shown):

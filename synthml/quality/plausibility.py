@@ -146,7 +146,7 @@ def _scored(ground: Ground, role: str, rows: NDArray[np.intp], score: NDArray[np
 
 def _model(ground: Ground, rows: NDArray[np.intp], rng: np.random.Generator) -> Learned | None:
     X, y = ground.source, ground.study.target("source")
-    columns = np.arange(X.shape[1])
+    columns = ground.columns()
     return learn(X, y, rows, coding=ground.coding, columns=columns, classes=ground.classes, most=_MOST, rng=rng)
 
 
