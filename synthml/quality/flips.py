@@ -181,7 +181,7 @@ def _doubtful(base: NDArray[np.float64], y: NDArray[np.int64], classes: int) -> 
     """Whether even the surest rows leave so much doubt that only the assumed shape of the model would tell errors from it."""
     q = _full(expit(base), classes)
     doubt = float((1 - q[surest(q)].max(axis=1)).mean())
-    blind = 1 - np.bincount(y, minlength=classes).max() / len(y)
+    blind = 1 - float(np.bincount(y, minlength=classes).max()) / len(y)
     return doubt > min(_DOUBTFUL, blind / 2)
 
 

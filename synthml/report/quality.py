@@ -42,7 +42,7 @@ _ORDER = {"problem": 0, "partly": 1, "answered": 2, "open": 3}
 
 @dataclass(frozen=True)
 class Found:
-    """One finding. tone: a chip's class; word: the chip; text: a sentence. size: what findings of one tone are sorted by."""
+    """One finding. tone: a chip's class; word: the chip; text: a sentence. size: what findings of one kind are sorted by."""
 
     tone: str
     word: str
@@ -69,15 +69,10 @@ def quality_chapter(reading: Reading) -> QualityChapter | None:
     """The chapter; None when nothing of it was measured."""
     if not reading.family("quality"):
         return None
-    looked = [
-        *_plausible(reading),
-        *_noisy(reading),
-        *_telling(reading),
-        *_repeated(reading),
-        *_lacking(reading),
-        *_small(reading),
-    ]
-    found = sorted(looked, key=lambda f: (_ORDER[f.tone], -f.size, f.text))
+    parts = (_telling, _plausible, _noisy, _repeated, _lacking, _small)  # what harms most comes first
+    looked = [(place, found) for place, part in enumerate(parts) for found in part(reading)]
+    looked.sort(key=lambda pair: (_ORDER[pair[1].tone], pair[0], -pair[1].size, pair[1].text))
+    found = [each for _, each in looked]
     return QualityChapter(
         _lead(found),
         tuple(found),
@@ -161,8 +156,8 @@ def _plausible(reading: Reading) -> list[Found]:
         out.append(Found("open", "Not decided", f"Label plausibility cannot be told: {prose(overall.reason or '', cut=160)}."))
     if overall.high is not None and overall.high < -_MUCH:
         text = (
-            f"Synthetic labels follow the features more closely than real ones do ({spoken(overall)}): outcomes look more certain "
-            "than they are."
+            f"Synthetic labels follow the features more closely than real ones do ({spoken(overall)}): outcomes look more "
+            "certain than they are."
         )
         out.append(Found("partly", "Too tidy", text, -(overall.value or 0)))
     return out
@@ -263,31 +258,42 @@ def _percent(share: float) -> str:
 
 
 def _lacking(reading: Reading) -> list[Found]:
-    out: list[Found] = []
+    """Missing values that depend on group or outcome: of the source, else of the first table where they do."""
+    by_group = [_missing_by_group(reading, role) for role in ROLES]
+    by_outcome = [_missing_by_outcome(reading, role) for role in ROLES if role != "synthetic"]
+    return [found for each in (by_group, by_outcome) if (found := next(filter(None, each), None)) is not None]
+
+
+def _missing_rows(reading: Reading, role: str, what: str) -> list[Mapping[str, Any]]:
     rows = reading.table("quality_missingness")
-    for role, name in ROLES.items():
-        clear = [r for r in rows if r.get("role") == role and r.get("what") == "by group" and (as_float(r.get("low")) or 0.0) > 0]
-        # a single column says more plainly than an intersection what differs
-        clear.sort(key=lambda r: ("," in str(r.get("sensitive")), -(as_float(r.get("value")) or 0.0), str(r.get("column"))))
-        if clear:
-            r, value = clear[0], as_float(clear[0].get("value")) or 0.0
-            more = f" So in {plural(len(clear) - 1, 'further comparison')}." if len(clear) > 1 else ""
-            most, least = label(r.get("most"), cut=40), label(r.get("least"), cut=40)
-            text = (
-                f"In the {name} “{label(r.get('column'), cut=40)}” is missing more often for {label(r.get('sensitive'), cut=40)} "
-                f"{most} than {least}, by {number(value)} ({interval(row_figure(r))}).{more}"
-            )
-            out.append(Found("problem" if value >= 2 * _MUCH else "partly", "Missing unevenly", text, value))
-        told = [r for r in rows if r.get("role") == role and r.get("what") == "by outcome" and r.get("low") is not None]
-        odd = [r for r in told if r["low"] > 0 or r["high"] < 0]
-        odd.sort(key=lambda r: (-abs(r["value"]), str(r.get("column"))))
-        if odd and role != "synthetic":
-            text = (
-                f"In the {name} whether “{label(odd[0].get('column'), cut=40)}” is missing depends on the outcome: the shares "
-                f"differ by {number(abs(odd[0]['value']))}."
-            )
-            out.append(Found("partly", "Missing by outcome", text, abs(odd[0]["value"])))
-    return out
+    return [row for row in rows if row.get("role") == role and row.get("what") == what and row.get("low") is not None]
+
+
+def _missing_by_group(reading: Reading, role: str) -> Found | None:
+    clear = [row for row in _missing_rows(reading, role, "by group") if row["low"] > 0]
+    if not clear:
+        return None
+    # a single column says more plainly than an intersection what differs
+    worst = min(clear, key=lambda row: ("," in str(row.get("sensitive")), -row["value"], str(row.get("column"))))
+    more = f" So in {plural(len(clear) - 1, 'further comparison')}." if len(clear) > 1 else ""
+    column, sensitive, most, least = (label(worst.get(key), cut=40) for key in ("column", "sensitive", "most", "least"))
+    text = (
+        f"In the {ROLES[role]} “{column}” is missing more often for {sensitive} {most} than {least}, by "
+        f"{number(worst['value'])} ({interval(row_figure(worst))}).{more}"
+    )
+    return Found("problem" if worst["value"] >= 2 * _MUCH else "partly", "Missing unevenly", text, worst["value"])
+
+
+def _missing_by_outcome(reading: Reading, role: str) -> Found | None:
+    clear = [row for row in _missing_rows(reading, role, "by outcome") if row["low"] > 0 or row["high"] < 0]
+    if not clear:
+        return None
+    worst = min(clear, key=lambda row: (-abs(row["value"]), str(row.get("column"))))
+    text = (
+        f"In the {ROLES[role]} whether “{label(worst.get('column'), cut=40)}” is missing depends on the outcome: the shares "
+        f"differ by {number(abs(worst['value']))}."
+    )
+    return Found("partly", "Missing by outcome", text, abs(worst["value"]))
 
 
 def _small(reading: Reading) -> list[Found]:

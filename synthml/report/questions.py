@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from synthml.report.quality import clearly_above, largest_excess
 from synthml.report.reading import margin_text, standing
-from synthml.report.wording import clean, label, listed, plural, prose, short_digest
+from synthml.report.wording import clean, label, listed, plural, prose, short_digest, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +163,25 @@ def _of_family(*prefixes: str, chapter: str, absent: str) -> Callable[[Reading, 
     return told
 
 
+def _labels(reading: Reading, verdict: Verdict | None) -> Told:
+    overall, worst = reading.figure("quality.label_disagreement.excess"), largest_excess(reading)
+    if overall is None or worst is None:
+        reason = "" if overall is None or not overall.reason else f" {prose(overall.reason, cut=160)}."
+        return "open", f"Label plausibility was not measured.{reason}", "quality" if reason else ""
+    figures = reading.by_name["quality.label_disagreement.excess"]
+    groups = {of: figure for of, figure in figures.items() if of != "all"}
+    shown, (of, figure) = sum(f.ok for f in groups.values()), worst
+    whom = reading.group_title(of, cut=48) if of != "all" else "all rows"
+    least = f"; the least plausible in {whom}, with {spoken(figure)} beyond real rows" if of != "all" else ""
+    if clearly_above(figure, max(shown, 1), reading.confidence):
+        return "problem", f"No: labels are less plausible than real ones in {whom}, by {spoken(figure)}.", "quality"
+    text = f"In none of {plural(shown, 'group')} are labels clearly less plausible than real ones{least}"
+    text = text if shown else "No group was measured"
+    withheld = len(groups) - shown
+    text += f". {plural(withheld, 'group')} too small to tell" if withheld else ""
+    return ("answered" if shown else "partly"), f"{text}. Over all rows: {spoken(overall)}.", "quality"
+
+
 def _threshold(reading: Reading, verdict: Verdict | None) -> Told:
     wanted = {m.name: m for m in (*reading.calibration, *reading.at_threshold)}
     parts = [
@@ -282,10 +302,7 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
         "Is bias followed from source to synthetic table to model?",
         _of_family("bias.", chapter="bias", absent="The bias chain was not measured."),
     ),
-    (
-        "Are labels plausible in every group?",
-        _of_family("quality.label", chapter="quality", absent="Label plausibility was not measured."),
-    ),
+    ("Are labels plausible in every group?", _labels),
     ("Are calibration and errors at the threshold shown, not only discrimination?", _threshold),
     (
         "What does privacy cost in each group?",
