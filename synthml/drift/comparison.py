@@ -240,7 +240,7 @@ def _id(names: tuple[str, str], column: _Column) -> str:
 
 def _unmeasured(names: tuple[str, str], columns: Sequence[_Column]) -> list[tuple[str, Estimate]]:
     return [
-        (_id(names, column), Estimate.insufficient(column.reason, n=min(column.known), method=column.method.title))
+        (_id(names, column), Estimate.insufficient(column.reason, method=column.method.title))
         for column in columns
         if column.reason is not None
     ]
@@ -280,7 +280,7 @@ def _row(names: tuple[str, str], column: _Column, found: Estimate | None = None)
         "drifted": bool(found.value >= column.method.threshold) if found is not None and found.value is not None else None,
         "n_reference": column.known[0] if measured else None,
         "n_current": column.known[1] if measured else None,
-        "missing_reference": None if column.missing[0] is None else round(column.missing[0], 3),
-        "missing_current": None if column.missing[1] is None else round(column.missing[1], 3),
+        "missing_reference": None if column.missing[0] is None else round(column.missing[0], 2),
+        "missing_current": None if column.missing[1] is None else round(column.missing[1], 2),
         "reason": column.reason,
     }

@@ -40,11 +40,13 @@ class Coded:
     """A column of both tables.
 
     values: what each level is (labels, or numbers in rising order, by table, for levels of numbers are a table's own); codes:
-    (n,) the level of each row of the reference and of the current table, -1 = missing.
+    (n,) the level of each row of the reference and of the current table, -1 = missing. moved: the distance between
+    each masked table and the real one, with numbers beyond the outer levels taken as if at them.
     """
 
     values: tuple[NDArray[np.object_] | NDArray[np.float64], NDArray[np.object_] | NDArray[np.float64]]
     codes: tuple[NDArray[np.int64], NDArray[np.int64]]
+    moved: tuple[float, float] = (0.0, 0.0)
 
     @property
     def numeric(self) -> bool:
@@ -155,7 +157,15 @@ def coded_numbers(
     """
     step = grid_of(reference, kind)
     one, other = (_shared(numbers, step, who) for numbers, who in zip((reference, current), subjects, strict=True))
-    return Coded((one[0], other[0]), (one[1], other[1]))
+    moved = _moved(reference, *one), _moved(current, *other)
+    return Coded((one[0], other[0]), (one[1], other[1]), moved)
+
+
+def _moved(numbers: NDArray[np.float64], values: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
+    known = codes >= 0
+    if not known.any():
+        return 0.0
+    return float(np.abs(np.clip(numbers[known], values[0], values[-1]) - values[codes[known]]).mean())
 
 
 def _shared(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page_of", "shown_names", "told"]
 
-_LONGEST_NAME = 60
+_LONGEST_NAME = 40
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -102,6 +102,7 @@ _STYLE = """
 body { font-family: system-ui, sans-serif; margin: 0; color: #1f2328; background: #fff; }
 header, section > p { max-width: 70rem; margin: 0 auto; padding: 0.5rem 1rem; }
 header p { margin: 0.3rem 0; line-height: 1.45; }
+section > div { overflow-x: auto; }
 [role=tablist] { display: flex; flex-wrap: wrap; gap: 0.3rem; margin-top: 0.7rem; }
 [role=tab] { font: inherit; padding: 0.4rem 0.9rem; border: 1px solid #8c959f; border-radius: 0.4rem; background: #f6f8fa; }
 [role=tab][aria-selected=true] { background: #1f2328; color: #fff; border-color: #1f2328; }

@@ -21,8 +21,8 @@ _MOST = 12  # columns that stand in the open
 _READING = {
     "source_synthetic": "What the generator changed: the synthetic table beside the real one it was made from.",
     "synthetic_holdout": (
-        "What a model trained on the synthetic table meets in real patients it has never seen. A column that drifts here, and not from "
-        "source to synthetic, differs between the real tables themselves."
+        "What a model trained on the synthetic table meets in real patients it has never seen. A column that drifts here, and "
+        "not from source to synthetic, differs between the real tables themselves."
     ),
     "holdout_production": "What has changed in use since the model was proven on real patients.",
 }
