@@ -53,7 +53,7 @@ class _Axis:
 
 def _band(low: float, high: float) -> str:
     told = bin_label(low, high)
-    return told if told[0] in "<>" else f"in {told}"
+    return f"in {told}" if told[0] not in "<>" else told.replace("<", "< ").replace(">=", ">= ")
 
 
 def impossible(seen: Seen, columns: Mapping[str, Column], told: set[frozenset[str]]) -> Iterator[Learned]:
@@ -69,6 +69,8 @@ def impossible(seen: Seen, columns: Mapping[str, Column], told: set[frozenset[st
         one, other = axes[i], axes[j]
         if one.column is other.column or frozenset((one.column.name, other.column.name)) in told:
             continue
+        if one.edges is not None and other.edges is not None:
+            continue  # corners that two correlated numbers leave empty are rare, not impossible
         expected = np.outer(margins[i], margins[j]) / seen.rows
         if expected.max(initial=0) < EXPECTED:
             continue

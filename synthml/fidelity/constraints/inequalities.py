@@ -29,10 +29,15 @@ _LEAST_CHANCE = 0.01  # of the rows where both are known
 def inequalities(seen: Seen, columns: Mapping[str, Column]) -> Iterator[Learned]:
     """Inequalities and equalities of the rows learned from, without those that follow from others."""
     found: dict[tuple[str, str], Learned] = {}
+    copies: set[str] = set()  # columns that equal an earlier one: what holds of that holds of them
     scales = [column for column in columns.values() if column.number and column.distinct > 2]
     for one, other in combinations(scales, 2):
-        if one.kind == other.kind:
-            found |= {(rule.columns[0], rule.columns[1]): rule for rule in _between(seen, one.name, other.name)}
+        if one.kind != other.kind or one.name in copies or other.name in copies:
+            continue
+        for rule in _between(seen, one.name, other.name):
+            found[rule.columns[0], rule.columns[1]] = rule
+            if rule.label == f"{one.name} == {other.name}":
+                copies.add(other.name)
     for (low, high), rule in found.items():
         if not any((low, middle) in found and (middle, high) in found for middle in columns):
             yield rule
