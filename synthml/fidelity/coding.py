@@ -19,8 +19,6 @@ import pandas as pd
 from synthml.subgroups.naming import FEWEST, people_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 __all__ = ["Column", "Grid", "coded", "numbers_of"]
@@ -29,6 +27,8 @@ _DECILES = np.linspace(0.1, 0.9, 9)
 _FEW = 12  # numbers with at most this many distinct values have a level for each
 _LABELS = 500  # levels of a column of labels, where it is looked at alone
 _PAIRED = 20  # and beside another column
+_RANKED = 10  # levels of a number beside another column
+_CELL = 10  # rows that two such levels should have in common, in the smaller table
 _GRID = 2048
 _TAIL = 128  # ranks of either end that the grid keeps one by one
 
@@ -103,6 +103,7 @@ def coded(
         return _decile_column(name, kind, one, two, known, grid)
     codes, other_codes = _few(distinct, one), _few(distinct, two)
     levels = len(distinct) + 2
+    onto, ranked = _merged(np.bincount(codes, minlength=levels), min(len(one), len(two)))
     people = people_in(codes, levels, subjects)[: len(distinct)]
     share = people / max(_people(subjects, len(one)), 1)
     new = other_codes == len(distinct)
@@ -112,9 +113,9 @@ def coded(
         codes,
         other_codes,
         levels,
-        np.arange(levels),
-        levels,
-        ranked=len(distinct),
+        onto,
+        ranked + 2,
+        ranked=ranked,
         grid=grid,
         common=share[people >= FEWEST],
         reached=np.isin(np.arange(len(distinct)), other_codes)[people >= FEWEST],
@@ -149,7 +150,26 @@ def _decile_column(
         found[np.isnan(numbers)] = levels - 1
         return found.astype(np.int64)
 
-    return Column(name, kind, codes(one), codes(two), levels, np.arange(levels), levels, ranked=len(cuts) + 1, grid=grid)
+    found = codes(one)
+    onto, ranked = _merged(np.bincount(found, minlength=levels), min(len(one), len(two)))
+    return Column(name, kind, found, codes(two), levels, onto, ranked + 2, ranked=ranked, grid=grid)
+
+
+def _ranked_levels(rows: int) -> int:
+    """How many levels a number has beside another column: few enough that two of them share some rows even in small tables."""
+    return int(min(max(np.sqrt(rows / _CELL), 3), _RANKED))
+
+
+def _merged(counts: NDArray[np.int64], rows: int) -> tuple[NDArray[np.int64], int]:
+    """Levels in order (the last two are none) put together into about equal parts: the part of each, and how many there are."""
+    known = counts[:-2]
+    most = _ranked_levels(rows)
+    part = np.arange(len(known))
+    if len(known) > most:
+        middle = (np.cumsum(known) - known / 2) / max(known.sum(), 1)
+        part = np.unique(np.minimum((middle * most).astype(np.int64), most - 1), return_inverse=True)[1].reshape(-1)
+    parts = int(part.max(initial=-1)) + 1
+    return np.concatenate([part, [parts, parts + 1]]).astype(np.int64), parts
 
 
 def _grid(known: NDArray[np.float64], one: NDArray[np.float64], two: NDArray[np.float64]) -> Grid:
@@ -179,41 +199,49 @@ def spread_of(known: NDArray[np.float64]) -> float:
 
 
 def _labels(name: str, source: NDArray[Any], other: NDArray[Any], subjects: NDArray[np.int64] | None) -> Column:
-    found, labels = pd.factorize(source)
-    met, others = pd.factorize(other)
+    found, labels = pd.factorize(np.concatenate([source, other]))
     found = np.where(found < 0, len(labels), found)
-    rows = np.bincount(found, minlength=len(labels) + 1)[:-1]
+    found, met = found[: len(source)], found[len(source) :]
+    rows, made = (np.bincount(codes, minlength=len(labels) + 1)[:-1] for codes in (found, met))
     people = people_in(found, len(labels) + 1, subjects)[:-1]
-    # Below about ten rows a share moves in steps too coarse to be scaled from halves to tables; a tiny table has nothing else.
-    least = min(FEWEST, -(-len(source) // 100))
-    ranked = sorted(range(len(labels)), key=lambda at: (-int(rows[at]), str(labels[at])))
-    kept = [at for at in ranked if rows[at] >= least][:_LABELS]
+    kept = _kept(rows, made, len(source), len(other), [str(label) for label in labels])
     levels = len(kept) + 2
     onto_level = np.full(len(labels) + 1, len(kept), dtype=np.int64)
     onto_level[kept] = np.arange(len(kept))
     onto_level[-1] = levels - 1
-    place = {label: at for at, label in enumerate(labels)}
-    there = np.array([place.get(label, -1) for label in others], dtype=np.int64)
-    unseen = there < 0
-    met_level = np.append(np.where(unseen, len(kept), onto_level[there]), levels - 1)  # factorize's code of a null is the last
-    paired = min(len(kept), _PAIRED)
+    pooled = (rows + made)[kept] / max(len(source) + len(other), 1)
+    smaller = min(len(source), len(other))
+    paired = min(int((pooled >= min(_CELL * _ranked_levels(smaller) / max(smaller, 1), 1 / 3)).sum()), _PAIRED)
     beside = np.minimum(np.arange(levels), paired)
     beside[-1] = paired + 1
-    held = np.zeros(len(labels), dtype=bool)
-    held[there[~unseen]] = True
+    unseen = rows == 0
     everyone = _people(subjects, len(source))
     many = people >= FEWEST
     return Column(
         name,
         "label",
         onto_level[found],
-        met_level[met],
+        onto_level[met],
         levels,
         beside,
         paired + 2,
         common=people[many] / max(everyone, 1),
-        reached=held[many],
+        reached=(made > 0)[many],
         new=np.append(unseen, False)[met],
-        new_count=int(unseen.sum()),
+        new_count=int((unseen & (made > 0)).sum()),
         alone=float((people == 1).sum() / max(everyone, 1)),
     )
+
+
+def _kept(rows: NDArray[np.int64], made: NDArray[np.int64], n: int, m: int, labels: list[str]) -> list[int]:
+    """Labels with a level of their own, the most common first.
+
+    Below about ten rows a share moves in steps too coarse to be scaled from halves to tables; a tiny table has nothing else. Both
+    tables together decide: labels that are common in the source by luck would all be rarer in the next sample. What is far above
+    the bound in one of them is no luck.
+    """
+    least = min(FEWEST, -(-n // 100))
+    shares = [rows / max(n, 1), made / max(m, 1), (rows + made) / max(n + m, 1)]
+    enough = (shares[2] * n >= least) | (shares[0] * n >= 3 * least) | (shares[1] * n >= 3 * least)
+    ranked = sorted(np.flatnonzero(enough).tolist(), key=lambda at: (-float(shares[2][at]), labels[at]))
+    return ranked[:_LABELS]

@@ -37,7 +37,7 @@ class Side:
     @property
     def rows(self) -> int:
         """Rows."""
-        return self.codes.shape[1]
+        return int(self.codes.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> Side:
         """Some of its rows."""
@@ -68,8 +68,9 @@ class Pairs:
 class Comparison:
     """A table laid beside the source.
 
-    columns: coded by what both hold; source, other: the two tables; chosen (repeats, blocks): the parts of the source;
-    sampled, other_sampled (repeats, blocks): half-samples of either; people: in the source, rows where patients are unknown; numbers: of the numeric columns in both tables, by place.
+    columns: coded by what both hold; source, other: the two tables; chosen (repeats, blocks): the parts of the source; sampled,
+    other_sampled (repeats, blocks): half-samples of either; people: in the source, rows where patients are unknown; numbers: of
+    the numeric columns in both tables, by place.
     """
 
     columns: tuple[Column, ...]
@@ -147,7 +148,11 @@ class Comparison:
             # a share of 3 per person that the source lacks: its divergence is near half of it
             least = self.least if name == "tvd" else float(np.sqrt(self.least / 2))
             found[name] = Departures(
-                measure(whole, other, starts), measure(p, q, starts) * factor[:, None], measure(half, other_half, starts), least, 1.0
+                measure(whole, other, starts),
+                measure(p, q, starts) * factor[:, None],
+                measure(half, other_half, starts),
+                least,
+                1.0,
             )
         parts = [self._numbers(at, factor) for at in range(len(self.columns))]
         for place, name in enumerate(("ks", "wasserstein", "shortfall")):
@@ -168,14 +173,12 @@ class Comparison:
         real, made = functions[0].sum(axis=0), functions[1].sum(axis=0)
         one, two, half, other_half = (_known(part) for part in self.parts(functions[0], functions[1]))
         whole, other = _known(real), _known(made)
-        value = gaps(whole, other, grid.widths)
-        if at in self.numbers:
-            value = tuple(np.asarray(v) for v in self._exact(at))
+        ks, area = self._exact(at) if at in self.numbers else gaps(whole, other, grid.widths)
         between, drawn = gaps(one, two, grid.widths), gaps(half, other_half, grid.widths)
         short = shortfall(whole, other, grid.points)
         triples = (
-            (value[0], between[0], drawn[0]),
-            (value[1], between[1], drawn[1]),
+            (ks, between[0], drawn[0]),
+            (area, between[1], drawn[1]),
             (short, shortfall(one, two, grid.points), shortfall(half, other_half, grid.points)),
         )
         found = [
@@ -190,37 +193,41 @@ class Comparison:
 
     def by_pair(self) -> Pairs:
         """Total variation and association of every pair of columns."""
-        factor = self.factor()
-        empty = np.min(self.parts(self.source.sizes(), self.other.sizes()), axis=0) == 0
+        rows = self.parts(self.source.sizes(), self.other.sizes())
+        empty = np.min(rows, axis=0) == 0
+        one, two, half, other_half = (np.where(empty, np.nan, n) for n in rows)
         places = tuple(combinations(range(len(self.columns)), 2))
-        k = len(places)
+        k, repeats = len(places), self.repeats
         value, association = np.empty((2, k)), np.empty((2, k))
-        floor, drawn = np.empty((2, self.repeats, k)), np.empty((2, self.repeats, k))
+        floor, drawn = np.empty((2, k, repeats)), np.empty((2, k, repeats))
         exact = self._rank_correlations()
+        # the two parts of the source, its half-samples and the whole, side by side; half-samples and whole of the other table
+        adding = np.column_stack([self.chosen.T, 1 - self.chosen.T, self.sampled.T, np.ones(self.source.blocks.count)])
+        other_adding = np.column_stack([self.other_sampled.T, np.ones(self.other.blocks.count)])
+        cuts = [repeats, 2 * repeats, 3 * repeats]
+        wholes = np.array([self.source.rows]), np.array([self.other.rows])
         for at, (i, j) in enumerate(places):
             a, b = self.columns[i], self.columns[j]
-            real, made = (self._cells(side, i, j) for side in (self.source, self.other))
-            whole, other = real.sum(axis=0), made.sum(axis=0)
-            parts = self.parts(real, made)
-            for part in parts:
-                part[empty] = np.nan
-            value[0, at] = pair_total_variation(whole, other)
-            floor[0, :, at], drawn[0, :, at] = (pair_total_variation(*two) for two in (parts[:2], parts[2:]))
-            shape = (-1, a.paired, b.paired)
-            tables = [counts.reshape(shape) for counts in (whole, other, *parts)]
-            found = [
-                rank_correlations(table, (a.ranked, b.ranked)) if a.numeric and b.numeric else cramers_v(table) for table in tables
-            ]
-            association[:, at] = found[0][0], found[1][0]
-            if (i, j) in exact:
-                association[:, at] = exact[i, j]
-            floor[1, :, at], drawn[1, :, at] = np.abs(found[2] - found[3]), np.abs(found[4] - found[5])
-        floor *= factor[None, :, None]
+            real, made = self._cells(self.source, i, j).T @ adding, self._cells(self.other, i, j).T @ other_adding
+            first, second, third, whole = np.split(real, cuts, axis=1)
+            value[0, at] = pair_total_variation(whole, made[:, repeats:], *wholes)[0]
+            floor[0, at] = pair_total_variation(first, second, one, two)
+            drawn[0, at] = pair_total_variation(third, made[:, :repeats], half, other_half)
+            tables = [counts.reshape(a.paired, b.paired, -1) for counts in (real, made)]
+            found, met = (
+                rank_correlations(table, (a.ranked, b.ranked)) if a.numeric and b.numeric else cramers_v(table)
+                for table in tables
+            )
+            association[:, at] = exact.get((i, j), (found[-1], met[-1]))
+            floor[1, at] = np.abs(found[:repeats] - found[repeats : 2 * repeats])
+            drawn[1, at] = np.abs(found[2 * repeats : 3 * repeats] - met[:repeats])
+        floor *= self.factor()
+        floor[:, :, empty] = drawn[:, :, empty] = np.nan
         value[1] = np.abs(association[0] - association[1])
         return Pairs(
             places,
-            Departures(value[0], floor[0], drawn[0], self.least, 1.0),
-            Departures(value[1], floor[1], drawn[1], 0.0, 2.0),
+            Departures(value[0], floor[0].T, drawn[0].T, self.least, 1.0),
+            Departures(value[1], floor[1].T, drawn[1].T, 0.0, 2.0),
             association[0],
             association[1],
         )
@@ -236,9 +243,7 @@ class Comparison:
             return {}
         order = sorted(self.numbers)
         found = [rank_correlation(np.column_stack([grades(self.numbers[at][side]) for at in order])) for side in (0, 1)]
-        return {
-            (i, j): (float(found[0][x, y]), float(found[1][x, y])) for (x, i), (y, j) in combinations(enumerate(order), 2)
-        }
+        return {(i, j): (float(found[0][x, y]), float(found[1][x, y])) for (x, i), (y, j) in combinations(enumerate(order), 2)}
 
 
 def _shares(counts: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -105,8 +105,15 @@ class Departure:
     def complemented(self) -> Departure:
         """One minus the figure: of a share that is lacking, the share that is there."""
         return Departure(
-            *(1 - x for x in (self.value, self.high, self.low, self.floor, self.floor_high, self.floor_low)),
-            *(-x for x in (self.excess, self.excess_high, self.excess_low)),
+            value=1 - self.value,
+            low=1 - self.high,
+            high=1 - self.low,
+            floor=1 - self.floor,
+            floor_low=1 - self.floor_high,
+            floor_high=1 - self.floor_low,
+            excess=-self.excess,
+            excess_low=-self.excess_high,
+            excess_high=-self.excess_low,
             complement=True,
         )
 
@@ -126,7 +133,8 @@ class Departures:
     @cached_property
     def there(self) -> NDArray[np.bool_]:
         """(k,) where the measure exists, for the tables and for enough halves."""
-        return ~np.isnan(self.value) & (np.isnan(self.floor).mean(axis=0) < 0.5) & (np.isnan(self.drawn).mean(axis=0) < 0.5)
+        told = [np.isnan(found).mean(axis=0) < 0.5 for found in (self.floor, self.drawn)]
+        return np.asarray(~np.isnan(self.value) & told[0] & told[1])
 
     def mean(self) -> Departures:
         """The mean over all columns or pairs, as one."""
@@ -167,7 +175,9 @@ class Departures:
     def departing(self, confidence: float) -> tuple[int, int, NDArray[np.float64]]:
         """How many depart, of how many, and how many of the halves' own figures would (repeats,)."""
         at = np.flatnonzero(self.there)
-        limit = np.array([max(_ranked(np.sort(self.floor[:, i][~np.isnan(self.floor[:, i])]), confidence), self.least) for i in at])
+        limit = np.array(
+            [max(_ranked(np.sort(self.floor[:, i][~np.isnan(self.floor[:, i])]), confidence), self.least) for i in at]
+        )
         with np.errstate(invalid="ignore"):
             return (
                 int((self.value[at] > limit).sum()),

@@ -1,29 +1,35 @@
-"""The same comparison within every sensitive group: a table may be like its source on the whole and unlike it for some."""
+"""The same comparison within every sensitive group: a table may be like its source on the whole and unlike it for some.
+
+A group is withheld here when it is too small in any real table, or when showing it would give such a group away, so that this
+chapter never narrows what another one hides.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from synthml.bias.ground import sides_of
 from synthml.fidelity.missing import nulls
+from synthml.subgroups.naming import columns_label, group_label, named_groupings
+from synthml.subgroups.suppression import withhold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Literal
 
     from numpy.typing import NDArray
 
-    from synthml.bias.ground import Sides
     from synthml.fidelity.distributions import Comparison
     from synthml.fidelity.floor import Departures
     from synthml.study import Study
+    from synthml.subgroups.naming import Members
 
-__all__ = ["GROUP_MEASURES", "Group", "groups_of"]
+__all__ = ["Group", "groups_of"]
 
-GROUP_MEASURES = ("tvd", "jensen_shannon", "ks", "wasserstein", "missingness", "pair_tvd", "association")
-GROUP_HALVES = 99
+Labels = tuple[tuple[str, str], ...]
+GROUP_HALVES = 59
 _LEAST = 20  # synthetic rows of a group below which it says nothing about the generator
 
 
@@ -46,37 +52,49 @@ class Group:
 def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[Group]:
     """Every group of the sensitive columns and intersections that the source has. pairs: whether pairs are looked at."""
     subjects = study.subjects("source")
-    for each in sides_of(study):
-        if "source" not in each.codes:
-            continue
-        for group in range(len(each.labels)):
-            facts = each.facts(group)
-            reason = _lacking(each, group)
+    # any table may be named: which labels are rare is judged on the real ones, whichever is asked for
+    synthetic = {m.grouping.columns: m for m in named_groupings(study, cast("Literal['source', 'holdout']", "synthetic"))}
+    withheld = _withheld(study)
+    for here in named_groupings(study, "source"):
+        grouping = here.grouping
+        there = synthetic.get(grouping.columns)
+        place = {} if there is None else {labels: at for at, labels in enumerate(there.grouping.labels)}
+        for group, labels in enumerate(grouping.labels):
+            names = grouping.names[group], columns_label(grouping.columns), group_label(labels)
+            rows = here.of(group)
+            made = np.zeros(0, dtype=np.int64) if there is None or labels not in place else there.of(place[labels])
+            reason = withheld.get((grouping.columns, labels)) or _lacking(len(rows), len(made), there)
             if reason:
-                yield Group(facts["of"], facts["column"], facts["group"], reason=reason)
+                yield Group(*names, reason=reason)
                 continue
-            rows = np.flatnonzero(each.codes["source"] == group)
-            made = np.flatnonzero(each.codes["synthetic"] == group)
-            people = len(rows) if subjects is None else len(np.unique(subjects[rows]))
+            whose = None if subjects is None else subjects[rows]
+            people = len(rows) if whose is None else len(np.unique(whose))
             inside = comparison.within(rows, made, people, GROUP_HALVES)
-            yield Group(
-                facts["of"],
-                facts["column"],
-                facts["group"],
-                len(rows),
-                len(made),
-                found=_found(inside, None if subjects is None else subjects[rows], pairs=pairs),
-            )
+            yield Group(*names, len(rows), len(made), found=_found(inside, whose, pairs=pairs))
 
 
-def _lacking(each: Sides, group: int) -> str:
-    if each.withheld[group]:
-        return each.reason
-    if not each.rows["source"][group]:
+def _withheld(study: Study) -> Mapping[tuple[tuple[str, ...], Labels], str]:
+    """Columns and labels of groups that may not be shown -> why."""
+    found: dict[tuple[tuple[str, ...], Labels], str] = {}
+    for role in ("holdout", "source"):
+        if role not in study.roles:
+            continue
+        members = named_groupings(study, cast("Literal['source', 'holdout']", role))
+        truth = study.target(role).astype(np.int64) if study.schema.task == "binary" else None
+        decided = withhold(members, truth, study.schema.minimum_cell)
+        for at, member in enumerate(members):
+            for group, labels in enumerate(member.grouping.labels):
+                reason = decided.reason(at, group)
+                if reason and member.rows[group]:
+                    found[member.grouping.columns, labels] = reason
+    return found
+
+
+def _lacking(rows: int, made: int, there: Members | None) -> str:
+    if not rows:
         return "the source has no row of this group"
-    if "synthetic" not in each.codes:
+    if there is None:
         return "the synthetic table has no such column"
-    made = int(each.rows["synthetic"][group])
     if not made:
         return "the synthetic table has no row of this group"
     return "" if made >= _LEAST else f"the synthetic table has fewer than {_LEAST} rows of this group"

@@ -16,7 +16,7 @@ from synthml.fidelity.telling import Told, cells_of
 from synthml.figures import escape_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from synthml.fidelity.distributions import Pairs
     from synthml.fidelity.floor import Departures
@@ -30,7 +30,7 @@ PAIR_MEASURES = ("pair_tvd", "association")
 _WITH_EXCESS = ("tvd", "pair_tvd", "association")
 _IN_GROUPS = ("tvd", "missingness", "pair_tvd", "association")  # figures; the table has every measure
 _MOST_COLUMNS = 60  # columns whose pairs are looked at, and whose figures all stand by themselves
-_MOST_PAIRS = 200  # pairs that are figures
+_MOST_PAIRS = 160  # pairs that are figures
 _MOST_PAIR_ROWS = 800
 _MOST_PATTERNS = 12
 
@@ -160,7 +160,6 @@ class _Finding:
                     "departing": departing,
                     "among": among,
                     "by_chance": float(halves.mean()),
-                    "by_chance_high": float(np.quantile(halves, self.confidence)),
                 }
             )
 
@@ -203,7 +202,9 @@ class _Finding:
         one, other = (self.comparison.columns[place] for place in found.places[at])
         of = f"{escape_label(one.name)} {escape_label(other.name)}"
         reason = "one of the tables has too few rows"
-        departures = {name: d.at(at, self.confidence) for name, d in (("pair_tvd", found.tvd), ("association", found.association))}
+        departures = {
+            name: d.at(at, self.confidence) for name, d in (("pair_tvd", found.tvd), ("association", found.association))
+        }
         if figures:
             for name, departure in departures.items():
                 self.told.figure(name, of, departure, reason)

@@ -1,10 +1,11 @@
 """Pairs of columns: contingency tables by counting, Cramer's V, rank correlations.
 
-Two columns of numbers are associated as their ranks correlate (Spearman), over the rows where both are known. Any other pair has
-Cramer's V over the levels of both (see `coding`), bias-corrected (Bergsma 2013, doi 10.1016/j.jkss.2012.10.002); a number beside a
-label is its decile, and a null is a level.
+Two columns of numbers are associated as their ranks correlate (Spearman), over the rows where both are known. Any other pair
+has Cramer's V over the levels of both (see `coding`), bias-corrected (Bergsma 2013, doi 10.1016/j.jkss.2012.10.002); a number
+beside a label is its decile, or a wider part in a small table, and a null is a level.
 
 Between halves, ranks are those of the levels, mid-ranks, taken anew in every half: all that a half needs is its table of counts.
+Tables of all halves lie side by side along the last axis.
 """
 
 from __future__ import annotations
@@ -19,20 +20,26 @@ if TYPE_CHECKING:
 __all__ = ["cramers_v", "grades", "pair_total_variation", "rank_correlation", "rank_correlations"]
 
 
-def pair_total_variation(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...,) half the sum of differences of shares; counts (..., cells), each with at least one row."""
-    a, b = one.sum(axis=-1, keepdims=True), other.sum(axis=-1, keepdims=True)
-    return np.asarray(np.abs(one / a - other / b).sum(axis=-1) / 2)
+def pair_total_variation(
+    one: NDArray[np.float64], other: NDArray[np.float64], rows: NDArray[np.float64], other_rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(k,) half the sum of differences of shares; counts (cells, k) of `rows` and `other_rows` (k,)."""
+    apart = one / rows
+    apart -= other / other_rows
+    np.abs(apart, out=apart)
+    return np.asarray(apart.sum(axis=0) / 2)
 
 
 def cramers_v(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...,) bias-corrected V of contingency tables (..., rows, columns). 0 where a column is constant."""
-    row, column = counts.sum(axis=-1), counts.sum(axis=-2)
-    n = row.sum(axis=-1)
+    """(k,) bias-corrected V of contingency tables (rows, columns, k). 0 where a column is constant."""
+    row, column = counts.sum(axis=1), counts.sum(axis=0)
+    n = row.sum(axis=0)
     by_row = np.divide(1.0, row, out=np.zeros_like(row), where=row > 0)
     by_column = np.divide(1.0, column, out=np.zeros_like(column), where=column > 0)
-    phi = np.einsum("...ij,...ij,...i,...j->...", counts, counts, by_row, by_column, optimize=False) - 1
-    r, k = (row > 0).sum(axis=-1), (column > 0).sum(axis=-1)
+    squares = counts * counts
+    squares *= by_column
+    phi = (squares.sum(axis=1) * by_row).sum(axis=0) - 1
+    r, k = (row > 0).sum(axis=0), (column > 0).sum(axis=0)
     rest = np.maximum(n - 1, 1)
     phi = np.maximum(0.0, phi - (r - 1) * (k - 1) / rest)
     least = np.minimum(r - (r - 1) ** 2 / rest, k - (k - 1) ** 2 / rest) - 1
@@ -40,26 +47,25 @@ def cramers_v(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def rank_correlations(counts: NDArray[np.float64], ranked: tuple[int, int]) -> NDArray[np.float64]:
-    """(...,) Spearman's correlation of levels in order: the first `ranked` rows and columns of tables (..., rows, columns).
+    """(k,) Spearman's correlation of levels in order: the first `ranked` rows and columns of tables (rows, columns, k).
 
     Ranks are those among the known values of a column; 0 where one is constant.
     """
-    one, other = _mid_ranks(counts.sum(axis=-1), ranked[0]), _mid_ranks(counts.sum(axis=-2), ranked[1])
-    inside = counts[..., : ranked[0], : ranked[1]]
-    row, column = inside.sum(axis=-1), inside.sum(axis=-2)
-    n = np.maximum(row.sum(axis=-1), 1)
-    cross = np.einsum("...i,...i->...", one, np.einsum("...ij,...j->...i", inside, other)) / n
-    first, second = (row * one).sum(axis=-1) / n, (column * other).sum(axis=-1) / n
-    spread = ((row * one**2).sum(axis=-1) / n - first**2) * ((column * other**2).sum(axis=-1) / n - second**2)
+    one, other = _mid_ranks(counts.sum(axis=1)[: ranked[0]]), _mid_ranks(counts.sum(axis=0)[: ranked[1]])
+    inside = counts[: ranked[0], : ranked[1]]
+    row, column = inside.sum(axis=1), inside.sum(axis=0)
+    n = np.maximum(row.sum(axis=0), 1)
+    cross = (one * (inside * other).sum(axis=1)).sum(axis=0) / n
+    first, second = (row * one).sum(axis=0) / n, (column * other).sum(axis=0) / n
+    spread = ((row * one**2).sum(axis=0) / n - first**2) * ((column * other**2).sum(axis=0) / n - second**2)
     found = np.divide(cross - first * second, np.sqrt(np.maximum(spread, 0)), out=np.zeros_like(cross), where=spread > 1e-18)
     return np.asarray(found.clip(-1, 1))
 
 
-def _mid_ranks(counts: NDArray[np.float64], ranked: int) -> NDArray[np.float64]:
-    """(..., ranked) mid-ranks between -1 and 1."""
-    known = counts[..., :ranked]
-    total = np.maximum(known.sum(axis=-1, keepdims=True), 1)
-    return np.asarray((2 * np.cumsum(known, axis=-1) - known) / total - 1)
+def _mid_ranks(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(levels, k) mid-ranks between -1 and 1 from counts of levels in order."""
+    total = np.maximum(known.sum(axis=0), 1)
+    return np.asarray((2 * np.cumsum(known, axis=0) - known) / total - 1)
 
 
 def grades(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,7 +87,7 @@ def grades(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def rank_correlation(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns, columns) correlation of grades (n, columns) over the rows where both columns are known; 0 where one is constant."""
+    """(columns, columns) correlation of grades (n, columns) where both columns are known; 0 where one is constant."""
     known = ~np.isnan(ranks)
     there = known.astype(np.float64)
     value = np.where(known, ranks, 0.0)
