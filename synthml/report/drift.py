@@ -144,10 +144,8 @@ def _sheet(key: str, caption: str, rows: Sequence[Mapping[str, Any]], scale: Sca
         Column("Column", "label"),
         Column("Score", "plot", "right: more drift", scale=scale, references=(*reference("zero", 0.0, scale), *margin)),
         Column("Score", "number", "with its interval", mark="loss"),
-        Column("Drift", "text", "score at the threshold or above"),
-        Column("Method", "text", "by Evidently"),
-        Column("Reference", "number", "values"),
-        Column("Current", "number", "values"),
+        Column("Drift", "text", "by Evidently"),
+        Column("Values", "number", "reference, current"),
     )
     return Sheet(key, caption, columns, (Section("", tuple(_row(row, scale) for row in rows)),))
 
@@ -156,20 +154,19 @@ def _row(row: Mapping[str, Any], scale: Scale | None) -> tuple[Cell, ...]:
     found = _estimate(row)
     threshold = float(row["threshold"])
     sure = found.low is not None and found.low >= threshold
-    word = ("yes" if sure else "yes, perhaps by chance") if row.get("drifted") else "no"
+    word = ("yes" if sure else "perhaps") if row.get("drifted") else "no"
     return (
-        Cell.of_label(label(row["column"], cut=48), prose(row.get("kind"), cut=20)),
+        Cell.of_label(label(row["column"], cut=48), f"{prose(row.get('kind'), cut=20)}, {prose(row.get('method'), cut=60)}"),
         Cell(whiskers=whisker("loss", found, scale)),
         Cell(number(found.value), interval(found)),
-        Cell(word, f"threshold {threshold:g}"),
-        Cell(prose(row.get("method"), cut=60)),
-        Cell(count(row.get("n_reference")), _missing(row.get("missing_reference"))),
-        Cell(count(row.get("n_current")), _missing(row.get("missing_current"))),
+        Cell(word, f"from {threshold:g}"),
+        Cell(f"{count(row.get('n_reference'))}, {count(row.get('n_current'))}", _missing(row)),
     )
 
 
-def _missing(share: Any) -> str:
-    return f"{share:.1%} missing" if isinstance(share, (int, float)) and share > 0 else ""
+def _missing(row: Mapping[str, Any]) -> str:
+    shares = [row.get("missing_reference") or 0.0, row.get("missing_current") or 0.0]
+    return f"{shares[0]:.0%}, {shares[1]:.0%} missing" if any(shares) else ""
 
 
 def _lacking(key: str, rows: Sequence[Mapping[str, Any]]) -> Sheet:
