@@ -138,13 +138,22 @@ def _monitoring_figures() -> Iterator[tuple[str, Range]]:
 
 
 def _fidelity_figures() -> Iterator[tuple[str, Range]]:
-    shares = ("tvd", "jensen_shannon", "ks", "missingness", "coverage", "new_categories", "missing_patterns", "pair_tvd")
+    shares = (
+        "tvd", "jensen_shannon", "ks", "missingness", "coverage", "new_categories", "missing_patterns", "pair_tvd", "pmse",
+        "discriminator_auroc", "rule_violations",
+    )  # fmt: skip
     for measure, range_ in {**dict.fromkeys(shares, _SHARE), "wasserstein": _POSITIVE, "association": (0.0, 2.0)}.items():
         for variant in ("synthetic", "floor"):
             yield f"fidelity.{measure}.{variant}", range_
     for measure in ("tvd", "pair_tvd"):
         yield f"fidelity.{measure}.excess", _SIGNED
     yield "fidelity.association.excess", (-2.0, 2.0)
+    for variant in ("synthetic", "floor"):
+        yield f"fidelity.pmse.{variant}", (0.0, 0.25)
+        yield f"fidelity.discriminator_auroc.{variant}", _SHARE
+        yield f"fidelity.rule_violations.{variant}", _SHARE
+    yield "fidelity.pmse.ratio", _POSITIVE
+    yield "fidelity.pmse.ratio", _POSITIVE
 
 
 RANGES: Mapping[str, Range] = MappingProxyType(
