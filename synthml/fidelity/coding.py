@@ -141,8 +141,7 @@ def _few(distinct: NDArray[np.float64], numbers: NDArray[np.float64]) -> NDArray
 def _decile_column(
     name: str, kind: str, one: NDArray[np.float64], two: NDArray[np.float64], known: NDArray[np.float64], grid: Grid
 ) -> Column:
-    cuts = np.unique(np.quantile(known, _DECILES))
-    cuts = cuts[cuts > known[0]]
+    cuts = _cuts(known)
     levels = len(cuts) + 3  # the level before the last stays empty: every number lies between two cuts
 
     def codes(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -153,6 +152,25 @@ def _decile_column(
     found = codes(one)
     onto, ranked = _merged(np.bincount(found, minlength=levels), min(len(one), len(two)))
     return Column(name, kind, found, codes(two), levels, onto, ranked + 2, ranked=ranked, grid=grid)
+
+
+def _cuts(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where levels of sorted numbers begin, but the first: at the deciles. A value that a tenth of the rows share, such as the
+    zero of a cost, is a level of its own, and the others are cut at quantiles of their own."""
+    starts = np.flatnonzero(np.append(True, known[1:] != known[:-1]))
+    counts = np.diff(np.append(starts, len(known)))
+    heavy = counts >= len(known) / 10
+    if not heavy.any():
+        cuts = np.unique(np.quantile(known, _DECILES))
+        return cuts[cuts > known[0]]
+    values = known[starts]
+    at = np.flatnonzero(heavy)
+    edges = values[np.union1d(at, np.minimum(at + 1, len(values) - 1))]
+    rest = known[np.repeat(~heavy, counts)]
+    parts = min(max(round(10 * len(rest) / len(known)), 4), len(rest) // _CELL)
+    inner = np.quantile(rest, np.arange(1, parts) / parts) if parts > 1 else rest[:0]
+    cuts = np.union1d(edges, inner)
+    return cuts[cuts > known[0]]
 
 
 def _ranked_levels(rows: int) -> int:

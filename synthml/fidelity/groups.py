@@ -76,10 +76,11 @@ def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[
 def _withheld(study: Study) -> Mapping[tuple[tuple[str, ...], Labels], str]:
     """Columns and labels of groups that may not be shown -> why."""
     found: dict[tuple[tuple[str, ...], Labels], str] = {}
-    for role in ("holdout", "source"):
+    real: tuple[Literal["source", "holdout"], ...] = ("holdout", "source")
+    for role in real:
         if role not in study.roles:
             continue
-        members = named_groupings(study, cast("Literal['source', 'holdout']", role))
+        members = named_groupings(study, role)
         truth = study.target(role).astype(np.int64) if study.schema.task == "binary" else None
         decided = withhold(members, truth, study.schema.minimum_cell)
         for at, member in enumerate(members):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthml.evidence import Evidence
+from synthml.fidelity.classifiers import measure_classifiers
+from synthml.fidelity.constraints import measure_constraints
 from synthml.fidelity.coverage import new_categories, uncovered
 from synthml.fidelity.distributions import Comparison, compare
 from synthml.fidelity.groups import groups_of
@@ -42,7 +44,8 @@ def measure_fidelity(
 
     Figures: fidelity.<measure>.synthetic|floor/<column or pair>, their mean over all under /all, and the same within groups
     under /<group>; .excess, beyond the floor, for total variation and association. Tables: "fidelity_columns",
-    "fidelity_pairs", "fidelity_groups", "fidelity_missingness", "fidelity_counts".
+    "fidelity_pairs", "fidelity_groups", "fidelity_missingness", "fidelity_counts". To these come the figures of classifiers that
+    tell the tables apart, and of rules between columns.
 
     Without source or synthetic table there is nothing to lay beside, and a note says so.
     """
@@ -53,7 +56,17 @@ def measure_fidelity(
         return Evidence("fidelity", notes=(f"no {' and no '.join(lacking)} table: fidelity cannot be told",))
     # thousands of small products: threads that wait for each other would cost more than they save
     with threadpool_limits(1, "blas"):
-        return _distributions(study, seed, settings.confidence, progress)
+        parts = [_distributions(study, seed, settings.confidence, progress)]
+    parts += [
+        measure(study, seed=seed, confidence=settings.confidence, progress=progress)
+        for measure in (measure_classifiers, measure_constraints)
+    ]
+    return Evidence(
+        "fidelity",
+        {name: figure for part in parts for name, figure in part.figures.items()},
+        {name: rows for part in parts for name, rows in part.tables.items()},
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
 
 
 def _columns(study: Study) -> tuple[list[str], list[str]]:

@@ -131,6 +131,19 @@ def test_a_number_that_a_few_valued_column_never_had_is_no_neighbour():
     assert values(compare(source, other))["tvd"][0] == pytest.approx(1 / 3)
 
 
+def test_a_value_that_most_rows_share_is_a_level_of_its_own():
+    """Nine of ten costs are nil: deciles alone would put every cost into one level."""
+    rng = np.random.default_rng(0)
+    nil = rng.random(2000) < 0.9
+    source = pd.DataFrame({"cost": np.where(nil, 0.0, rng.gamma(2, 100, 2000).round(2) + 0.01)})
+    other = pd.DataFrame({"cost": np.where(nil, 0.0, 5000.0)})
+    comparison = compare(source, other)
+    share = (~nil).mean()
+    assert 3 / 4 * share - 0.01 <= values(comparison)["tvd"][0] <= share
+    never = pd.DataFrame({"cost": np.zeros(2000)})
+    assert values(compare(source, never))["tvd"][0] == pytest.approx(share)
+
+
 def test_order_names_units_and_duplicates_do_not_matter():
     source, other = table(1200, 1), table(1100, 2, shift=4)
     plain = values(compare(source, other))
