@@ -14,6 +14,7 @@ deviation, counts as fixed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,11 @@ def margins(
     apart = {name: np.zeros(draws) for name in columns}
     for side in (0, 1):
         units = _units(subjects[side])
+        tables = {name: _Table.of(coded, side) for name, (coded, _) in columns.items()}
         for draw in range(draws):
             weights = _weights(units, rng)
             for name, (coded, method) in columns.items():
-                apart[name][draw] += _from_itself(coded, method, side, weights, rng)
+                apart[name][draw] += _from_itself(coded, method, side, tables[name].drawn(weights, rng), tables[name].counts)
     return {
         name: float(np.quantile(found, confidence, method="higher")) + _masked(*columns[name]) for name, found in apart.items()
     }
@@ -71,15 +73,28 @@ def _weights(units: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArr
     return drawn[units].astype(np.float64)
 
 
-def _from_itself(coded: Coded, method: Method, side: int, weights: NDArray[np.float64] | None, rng: np.random.Generator) -> float:
-    codes = coded.codes[side]
-    levels = len(coded.values[side])
-    known = codes >= 0
-    counts = np.bincount(codes[known], minlength=levels).astype(np.float64)
-    if weights is None:
-        drawn = rng.multinomial(int(counts.sum()), counts / counts.sum()).astype(np.float64)
-    else:
-        drawn = np.bincount(codes[known], weights=weights[known], minlength=levels).astype(np.float64)
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A column of one table. known (n,): rows with a value; codes (known,): their levels; counts (levels,): rows at each."""
+
+    known: NDArray[np.bool_]
+    codes: NDArray[np.int64]
+    counts: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, coded: Coded, side: int) -> _Table:
+        known = coded.codes[side] >= 0
+        codes = coded.codes[side][known]
+        return cls(known, codes, np.bincount(codes, minlength=len(coded.values[side])).astype(np.float64))
+
+    def drawn(self, weights: NDArray[np.float64] | None, rng: np.random.Generator) -> NDArray[np.float64]:
+        """(levels,) rows at each level in a bootstrap draw."""
+        if weights is None:
+            return rng.multinomial(int(self.counts.sum()), self.counts / self.counts.sum()).astype(np.float64)
+        return np.bincount(self.codes, weights=weights[self.known], minlength=len(self.counts)).astype(np.float64)
+
+
+def _from_itself(coded: Coded, method: Method, side: int, drawn: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
     if not drawn.sum():
         return 0.0
     p, q = counts / counts.sum(), drawn / drawn.sum()
