@@ -42,7 +42,7 @@ from synthml.quality.shares import share_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Flips", "confident_class", "flips_of", "surest"]
+__all__ = ["Flips", "ceiling", "confident_class", "flips_of", "surest"]
 
 SUREST = 0.1
 _LEAST_SURE = 50
@@ -63,7 +63,7 @@ class Flips:
     """What was found in one group of n rows.
 
     rho, low, high: share of wrong labels. contradicting, by_chance: share of labels against which the model is
-    sure, and as many as its probabilities give. at_most, at_most_high: contradicted among the surest rows. rate, expected: of
+    sure, and as many as its probabilities give. at_most: `ceiling` of wrong labels. rate, expected: of
     the positive class, as it stands and as everybody else leads to expect (binary only). given (n,): calibrated probability of
     the label that stands there; against (n,): whether the model is sure of another one.
     """
@@ -74,7 +74,6 @@ class Flips:
     contradicting: float
     by_chance: float
     at_most: float
-    at_most_high: float
     rate: float | None
     expected: float | None
     given: NDArray[np.float64]
@@ -92,6 +91,25 @@ def surest(q: NDArray[np.float64], least: int = _LEAST_SURE) -> NDArray[np.intp]
     """Positions of the tenth of rows (n, classes) that the model is surest of; at least so many."""
     count = min(len(q), max(least, math.ceil(SUREST * len(q))))
     return np.argsort(-q.max(axis=1), kind="stable")[:count]
+
+
+def ceiling(q: NDArray[np.float64], y: NDArray[np.int64], units: NDArray[np.int64], confidence: float) -> float:
+    """The most labels that can be wrong, if a class's labels are as often wrong on its surest rows as on its others.
+
+    Upper bounds, class by class, of the share of contradicted labels among the surest tenth of the rows that the model gives to
+    the class, weighed by the class's share. A class to which no row is given is not bounded: it can be wrong throughout.
+    q (n, classes).
+    """
+    likeliest, most = q.argmax(axis=1), 0.0
+    for k, share in enumerate(q.mean(axis=0)):
+        rows = np.flatnonzero(likeliest == k)
+        bound = 1.0
+        if len(rows):
+            top = rows[surest(q[rows])]
+            wrong = share_of(y[top] != k, units[top])
+            bound = wilson(wrong.value, wrong.size, quantile(confidence))[1]
+        most += float(share) * bound
+    return min(most, 1.0)
 
 
 def _basis(q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,8 +181,7 @@ def flips_of(
         max(min(rho + half, floor_high), value),
         float(against.mean()),
         float(by_chance.mean()),
-        wrong.value,
-        floor_high,
+        ceiling(full, mine, units[inside], confidence),
         float(mine.mean()) if classes == 2 else None,
         float(expit(base[:, 0]).mean()) if classes == 2 else None,
         full[np.arange(len(mine)), mine],

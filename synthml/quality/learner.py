@@ -7,6 +7,7 @@ cost does not grow with the table; rows of one subject never stand on both sides
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,8 @@ def learn(
         rows = np.sort(rng.choice(rows, most, replace=False))
     if not len(columns) or len(rows) < 20 or (classes and len(np.unique(y[rows])) < 2):
         return None
-    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    # a number that is wrong by much must not move what the model says of others: absolute, not squared errors
+    kind = HistGradientBoostingClassifier if classes else partial(HistGradientBoostingRegressor, loss="absolute_error")
     model = kind(
         max_iter=max(20, 40 // max(1, classes // 2)),  # every class is a tree of its own
         learning_rate=0.15,

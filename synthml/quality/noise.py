@@ -20,7 +20,7 @@ import numpy as np
 
 from synthml.estimate import Estimate
 from synthml.estimate.proportions import quantile, wilson
-from synthml.quality.flips import confident_class, flips_of, surest
+from synthml.quality.flips import ceiling, confident_class, flips_of
 from synthml.quality.ground import Finding
 from synthml.quality.learner import halves, learn, units_of
 from synthml.quality.shares import Share, difference, share_of
@@ -42,6 +42,8 @@ _SCORED = 30_000  # rows of the source, drawn by subject
 _WHOLE = 5_000  # groups of fewer rows are looked at whole
 _OUTLYING = 0.01
 _FAR = 3.0
+_NEAR_EDGE = 0.2
+_OF_SCALE = 1.36  # variance of the logarithm of a median absolute deviation, times the rows (normal)
 _SURPRISE = 0.02
 _FLIPS = "contaminated logistic regression on a model of everybody else, at most what the surest rows allow"
 _RESIDUALS = "residuals beyond 99% of everybody else's, centred and scaled in each group"
@@ -194,14 +196,14 @@ class _Bench:
             "high": found.high,
             "contradicting": found.contradicting,
             "by_chance": found.by_chance,
-            "at_most": found.at_most_high,
+            "at_most": found.at_most,
             "rate": found.rate,
             "expected_rate": found.expected,
             "reason": None,
         }
         # of two explanations, wrong or rare, wrong is the likelier below this
         unlikely = found.given < max(found.rho if found.low > 0 else 0.0, _SURPRISE)
-        return _Result(figure, row, group.rows[found.against & unlikely], found.at_most_high)
+        return _Result(figure, row, group.rows[found.against & unlikely], found.at_most)
 
     def regression(self, cells: Cells) -> dict[int, _Result]:
         """The share of outlying residuals in every group, beyond everybody else's."""
@@ -213,7 +215,7 @@ class _Bench:
                 continue
             mine, rest = np.abs(_standard(residual[group.rows])), np.abs(_standard(residual[others]))
             edge = float(np.quantile(rest, 1 - _OUTLYING))
-            here, there = share_of(mine > edge, self.units[group.rows]), share_of(rest > edge, self.units[others])
+            here, there = _beyond(mine, edge, self.units[group.rows]), _beyond(rest, edge, self.units[others])
             figure = difference(here, there, self.ground.confidence, self.method)
             figure = Estimate(figure.value, figure.low, figure.high, here.rows, self.method, confidence=self.ground.confidence)
             row = {"n": here.rows, "noise": figure.value, "low": figure.low, "high": figure.high,
@@ -238,7 +240,7 @@ class _Bench:
                 weight = len(cells.groups[i].rows) / n
                 if bound > 0 and weight * figure.value > least:
                     least, low = weight * figure.value, weight * bound
-        most = wilson((share := self._surest()).value, share.size, quantile(self.ground.confidence))[1]
+        most = self._most()
         for cells, found in results:
             by_group = {i: result.at_most for i, result in found.items() if result.at_most is not None}
             weights = {i: len(cells.groups[i].rows) / n for i in by_group}
@@ -246,12 +248,21 @@ class _Bench:
             most = max(most, sum(weights[i] * bound for i, bound in by_group.items()) + rest * most)
         return Estimate(least, low, max(min(most, 1.0), least), len(self.y), _ALL, confidence=self.ground.confidence)
 
-    def _surest(self) -> Share:
-        """Share of contradicted labels among the rows that the model is surest of; of outlying numbers in a regression."""
-        if not self.ground.classes:
-            return share_of(np.abs(_standard(self.y - self.pooled)) > _FAR, self.units)
-        top = surest(self.pooled)
-        return share_of(self.pooled[top].argmax(axis=1) != self.y[top], self.units[top])
+    def _most(self) -> float:
+        """The most labels that the surest rows allow to be wrong; in a regression, the most numbers that are outlying."""
+        if self.ground.classes:
+            return ceiling(self.pooled, self.y, self.units, self.ground.confidence)
+        far = share_of(np.abs(_standard(self.y - self.pooled)) > _FAR, self.units)
+        return wilson(far.value, far.size, quantile(self.ground.confidence))[1]
+
+
+def _beyond(z: NDArray[np.float64], edge: float, units: NDArray[np.int64]) -> Share:
+    """The share of |residuals| z beyond an edge, worth fewer rows for the scale that they were divided by was estimated too."""
+    share = share_of(z > edge, units)
+    # how the share moves with the logarithm of the scale, near the edge
+    slope = float((np.abs(np.log(np.maximum(z, 1e-9) / edge)) < _NEAR_EDGE).mean()) / (2 * _NEAR_EDGE)
+    spread = max(share.value * (1 - share.value), 1 / share.rows)
+    return replace(share, size=max(1.0, share.size / (1 + _OF_SCALE * slope**2 / spread)))
 
 
 def _drawn(ground: Ground, units: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.intp]:
