@@ -405,9 +405,12 @@ def _decomposition(reading: Reading) -> Sheet | None:
     columns = [Column("Group", "label"), Column("Source", "number", "holds")]
     if scale is not None:
         lines = reference("zero", 0.0, scale)
-        columns.append(Column("Added by synthesis ●, by training ◇", "plot", "", scale=scale, references=lines))
-    heads = (("synthesis", "Synthesis", "adds", "tstr"), ("training", "Training", "adds", "trtr"), ("model", "Model", "in sum", ""),
-             ("real_model", "Trained on real", "for comparison", ""))  # fmt: skip
+        columns.append(Column("Added", "plot", "● synthesis, ◇ training", scale=scale, references=lines))
+    heads = (
+        ("synthesis", "Synthesis", "adds", "tstr"),
+        ("training", "Training", "adds", "trtr"),
+        ("model", "Model", "in sum", ""),
+    )
     columns += [Column(title, "number", hint, mark=mark) for step, title, hint, mark in heads if steps[step]]
 
     def row(of: str) -> tuple[Cell, ...]:

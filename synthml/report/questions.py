@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from synthml.report.bias import bias_findings
 from synthml.report.quality import clearly_above, largest_excess
 from synthml.report.reading import margin_text, standing
 from synthml.report.wording import clean, label, listed, plural, prose, short_digest, spoken
@@ -182,6 +183,18 @@ def _labels(reading: Reading, verdict: Verdict | None) -> Told:
     return ("answered" if shown else "partly"), f"{text}. Over all rows: {spoken(overall)}.", "quality"
 
 
+def _bias(reading: Reading, verdict: Verdict | None) -> Told:
+    """Every link of the chain in a sentence; a problem when one of them is."""
+    found = bias_findings(reading)
+    if not found:
+        return "open", "The bias chain was not measured.", ""
+    text = " ".join(finding.text for finding in found)
+    if any(finding.tone == "problem" for finding in found):
+        return "problem", text, "bias"
+    missing = [name for name in ("bias.chain.training", "bias.outcome.shift") if name not in reading.by_name]
+    return ("partly" if missing else "answered"), text, "bias"
+
+
 def _threshold(reading: Reading, verdict: Verdict | None) -> Told:
     wanted = {m.name: m for m in (*reading.calibration, *reading.at_threshold)}
     parts = [
@@ -300,7 +313,7 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
     ("Do figures carry intervals, and is the worst group named?", _intervals),
     (
         "Is bias followed from source to synthetic table to model?",
-        _of_family("bias.", chapter="bias", absent="The bias chain was not measured."),
+        _bias,
     ),
     ("Are labels plausible in every group?", _labels),
     ("Are calibration and errors at the threshold shown, not only discrimination?", _threshold),
