@@ -163,10 +163,10 @@ def _share_finding(reading: Reading) -> Finding | None:
         told = "No group is clearly a larger or smaller part of the synthetic table than of the source; "
         told += f"no odds changed by more than a factor of {span:.2f}."
         return Finding("answered", "Kept", title, told)
-    told = [f"{reading.group_title(of, cut=48)} {_share_words(rows.get(of), figure)}" for of, figure in clear[:_MOST_NAMED]]
+    parts = [f"{reading.group_title(of, cut=48)} {_share_words(rows.get(of), figure)}" for of, figure in clear[:_MOST_NAMED]]
     more = f" {plural(len(clear) - _MOST_NAMED, 'other group')} changed too." if len(clear) > _MOST_NAMED else ""
     beyond = any(abs(figure.value or 0.0) > 0.223 for _, figure in clear)
-    return Finding("problem" if beyond else "partly", "Changed", title, f"{listed(told)}.{more}")
+    return Finding("problem" if beyond else "partly", "Changed", title, f"{listed(parts)}.{more}")
 
 
 def _share_words(row: Mapping[str, Any] | None, figure: Estimate) -> str:
