@@ -295,6 +295,23 @@ def test_no_rare_value_stands_in_the_evidence():
     assert "77" not in repr([row["rule"] for row in measured(*tables).tables["fidelity_rules"]])
 
 
+def test_what_few_people_say_again_and_again_is_no_rule():
+    """Thirty visits each of 40 people: what any of them has teaches nothing about others."""
+
+    def visits(seed):
+        rng = np.random.default_rng([31, seed])
+        who = np.repeat(np.arange(40), 30)
+        values = {name: rng.choice([*"pqrs"], 40)[who] for name in "abcd"}
+        height = rng.normal(170, 10, 40).round(2)[who]
+        return pd.DataFrame({"person": who + 1000 * seed, "height": height, **values, "y": rng.integers(0, 2, len(who))})
+
+    for seed in range(8):
+        words = synthml.Schema(target="y", subject="person")
+        tables = {role: visits(3 * seed + at) for at, role in enumerate(("source", "synthetic", "holdout"))}
+        evidence = measure_constraints(synthml.Study(words, **tables), seed=0, confidence=0.95)
+        assert [row["rule"] for row in evidence.tables["fidelity_rules"] if row["kind"] != "values"] == []
+
+
 def test_a_study_with_subjects_is_learned_from_by_subject():
     source, synthetic = patients(1200, 1, per_subject=3), patients(1200, 2, per_subject=3)
     words = synthml.Schema(target="ill", subject="person", sensitive=["sex"])

@@ -1,8 +1,8 @@
 """Pairs of common values that never meet: `sex = M` with `pregnant = True`.
 
-Under independence at least twenty rows would have both; none has, so chance (e^-20 for each pair) is no explanation. Numbers
-with many values are read in bands between rounded deciles, of which neighbours are joined. Only values that ten people carry
-are named.
+Under independence at least twenty rows would have both (of as many people, where people have several); none has, so chance
+(e^-20 for each pair) is no explanation. Of numbers with many values only the ends are looked at, up to a rounded decile. Only
+values that ten people carry are named.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthml.fidelity.constraints.learned import EXPECTED, Learned
-from synthml.fidelity.constraints.tables import FEW, Column, Seen
+from synthml.fidelity.constraints.tables import FEW, Column, Field, Seen
 from synthml.study.groups import bin_label
 from synthml.study.tables import label_of
-from synthml.subgroups.naming import FEWEST, people_in
+from synthml.subgroups.naming import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +71,7 @@ def impossible(seen: Seen, columns: Mapping[str, Column], told: set[frozenset[st
             continue
         if one.edges is not None and other.edges is not None:
             continue  # corners that two correlated numbers leave empty are rare, not impossible
-        expected = np.outer(margins[i], margins[j]) / seen.rows
+        expected = np.asarray(np.outer(margins[i], margins[j]) * (seen.people / seen.rows), dtype=np.float64)
         if expected.max(initial=0) < EXPECTED:
             continue
         empty = (_counts(codes[i], codes[j], len(one.parts) + 1, len(other.parts) + 1) == 0) & (expected >= EXPECTED)
@@ -85,7 +85,7 @@ def impossible(seen: Seen, columns: Mapping[str, Column], told: set[frozenset[st
             known[one.column.name, j] = empty[0]
         if other.null:
             known[other.column.name, i] = empty[:, 0]
-        yield from _joined(one, other, empty, expected / seen.rows)
+        yield from _joined(one, other, empty, expected / (seen.people * seen.rows))
 
 
 def _counts(one: NDArray[np.int64], other: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.int64]:
@@ -117,7 +117,7 @@ def _by_value(seen: Seen, column: Column) -> _Axis:
     levels = column.levels
     assert levels is not None
     codes = seen.codes(column.name)
-    people = people_in(codes, levels.size, seen.subjects)
+    people = seen.carriers(Field(column))
     rows = np.bincount(codes, minlength=levels.size)
     ranked = [int(code) for code in np.argsort(-rows, kind="stable") if people[code] >= FEWEST and code < levels.null]
     ranked = ranked[:_LABELS]
@@ -137,7 +137,7 @@ def _told(column: Column, value: Any) -> str:
 
 
 def _joined(one: _Axis, other: _Axis, empty: NDArray[np.bool_], expected: NDArray[np.float64]) -> Iterator[Learned]:
-    """One rule for each empty cell; neighbouring bands of a number are one."""
+    """One rule for each empty cell; neighbouring bands of a number are one, and count where they reach an end of it."""
     if one.edges is None and other.edges is not None:
         one, other, empty, expected = other, one, empty.T, expected.T
     for column in range(empty.shape[1]):
@@ -146,7 +146,7 @@ def _joined(one: _Axis, other: _Axis, empty: NDArray[np.bool_], expected: NDArra
             last = row
             while empty[row, column] and one.edges is not None and last + 1 < empty.shape[0] and empty[last + 1, column]:
                 last += 1
-            if empty[row, column]:
+            if empty[row, column] and (one.edges is None or row == 0 or last + 1 == empty.shape[0]):
                 share = float(expected[row : last + 1, column].sum())
                 yield _rule(one, other, (row, last), column, share)
             row = last + 1

@@ -1,6 +1,6 @@
 """What one column says of another: `icd` determines `chapter`, `age` determines `age_band`, `sex` whether `pregnancies` is known.
 
-A dependency maps each value of X, met at least five times, to the value of Y that goes with it. It counts when nearly no row
+A dependency maps each value of X, met in at least five people, to the value of Y that goes with it. It counts when nearly no row
 breaks it, and next to none of those that guessing the commonest Y would get wrong (Goodman & Kruskal's lambda of 0.98, 1954,
 doi 10.1080/01621459.1954.10501231). Where X is a scale with many values, each value of Y must have a stretch of X to itself.
 """
@@ -71,11 +71,11 @@ def _mapped(seen: Seen, x: Field, y: Field) -> tuple[Breaks, float] | None:
         return None
     counts = np.bincount(one * y.size + other, minlength=x.size * y.size).reshape(x.size, y.size)
     rows = counts.sum(axis=1)
-    sure = rows >= _SUPPORT
+    sure = seen.carriers(x) >= _SUPPORT
     covered = int(rows[sure].sum())
     wrong = covered - int(counts[sure].max(axis=1, initial=0).sum())
     guessed = covered - int(counts[sure].sum(axis=0).max(initial=0))
-    if covered < _COVERED * seen.rows or guessed < EXPECTED or wrong > min(DIRT * covered, OF_CHANCE * guessed):
+    if covered < _COVERED * seen.rows or guessed * seen.people < EXPECTED or wrong > min(DIRT * covered, OF_CHANCE * guessed):
         return None
     goes_with = np.where(sure, counts.argmax(axis=1), -1)
 
@@ -101,9 +101,9 @@ def _banded(seen: Seen, x: Column, y: Field) -> tuple[Breaks, float] | None:
         return None
     known = ~np.isnan(numbers) & (codes < y.size - 2)
     counts = np.bincount(codes[known], minlength=y.size)
-    bands = np.flatnonzero(counts >= EXPECTED)
+    bands = np.flatnonzero(counts * seen.people >= EXPECTED)
     covered = int(counts[bands].sum())
-    if len(bands) < 2 or covered < _COVERED * seen.rows or covered - int(counts.max()) < EXPECTED:
+    if len(bands) < 2 or covered < _COVERED * seen.rows or (covered - int(counts.max())) * seen.people < EXPECTED:
         return None
     ends = np.array([np.quantile(numbers[known & (codes == band)], _ENDS) for band in bands])
     order = np.argsort(ends[:, 0], kind="stable")

@@ -50,28 +50,31 @@ def _between(seen: Seen, one: str, other: str) -> Iterator[Learned]:
         return
     known = ~(np.isnan(left) | np.isnan(right))
     rows = int(known.sum())
-    if rows < _LEAST_KNOWN:
-        return
     left, right = left[known], right[known]
+    if rows * seen.people < _LEAST_KNOWN:
+        return
     above, below = int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
     by_chance = _by_chance(left, right)  # above, equal, below
-    if above + below <= _allowed((by_chance[0] + by_chance[2]) * rows, rows) and by_chance[0] + by_chance[2] >= _LEAST_CHANCE:
+    if (
+        above + below <= _allowed((by_chance[0] + by_chance[2]) * rows, rows, seen.people)
+        and by_chance[0] + by_chance[2] >= _LEAST_CHANCE
+    ):
         share = (by_chance[0] + by_chance[2]) * rows / seen.rows
         yield Learned(f"{one} == {other}", "inequality", (one, other), share, _breaks(one, other, "!="))
         return
     for low, high, broken, chance in ((one, other, above, by_chance[0]), (other, one, below, by_chance[2])):
-        if chance < _LEAST_CHANCE or broken > _allowed(chance * rows, rows):
+        if chance < _LEAST_CHANCE or broken > _allowed(chance * rows, rows, seen.people):
             continue
         equal = rows - above - below
-        strict = equal <= _allowed(by_chance[1] * rows, rows) and by_chance[1] * rows >= EXPECTED
+        strict = equal <= _allowed(by_chance[1] * rows, rows, seen.people) and by_chance[1] * rows * seen.people >= EXPECTED
         sign, share = ("<", chance + by_chance[1]) if strict else ("<=", chance)
         breaks = _breaks(low, high, ">=" if strict else ">")
         yield Learned(f"{low} {sign} {high}", "inequality", (low, high), share * rows / seen.rows, breaks)
 
 
-def _allowed(expected: float, rows: int) -> float:
+def _allowed(expected: float, rows: int, people: float) -> float:
     """Rows that may break a rule which chance would let `expected` rows break; below 0 when it could not be told from chance."""
-    return -1.0 if expected < EXPECTED else min(DIRT * rows, OF_CHANCE * expected)
+    return -1.0 if expected * people < EXPECTED else min(DIRT * rows, OF_CHANCE * expected)
 
 
 def _by_chance(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from synthml.subgroups.naming import people_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +96,11 @@ class Seen:
         """Some two thousand rows, spread over the table, that tell most pairs of columns without a rule."""
         return slice(None, None, max(1, self.rows // _GLANCE))
 
+    @cached_property
+    def people(self) -> float:
+        """Independent units per row: 1 without subjects. What is expected of so many rows is expected of fewer people."""
+        return 1.0 if self.subjects is None else len(np.unique(self.subjects)) / max(self.rows, 1)
+
     def has(self, names: Sequence[str]) -> bool:
         """Whether all of these columns are there."""
         return all(name in self.frame.columns for name in names)
@@ -115,6 +123,13 @@ class Seen:
             levels = self.columns[name].levels
             assert levels is not None
             self._kept[key] = levels.codes(self.frame[name].to_numpy())
+        return self._kept[key]
+
+    def carriers(self, field: Field) -> NDArray[np.int64]:
+        """(codes,) how many people carry each."""
+        key = ("carriers", f"{field.null} {field.column.name}")
+        if key not in self._kept:
+            self._kept[key] = people_in(field.codes(self), field.size, self.subjects)
         return self._kept[key]
 
     def null(self, name: str) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthml.fidelity.constraints.learned import DIRT, Breaks, Learned
-from synthml.fidelity.constraints.tables import FEW, Column, Seen
+from synthml.fidelity.constraints.tables import FEW, Column, Field, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["values"]
 
 _SET = 50
-_MET = 5  # times that each value of a set is met: then next to nothing else is to be expected (Good 1953)
+_MET = 5  # people who have each value of a set: then next to nothing else is to be expected (Good 1953)
 _SPREADS = 3.0
 
 
@@ -32,10 +32,12 @@ def values(seen: Seen, columns: Mapping[str, Column]) -> Iterator[Learned]:
                 yield Learned(f"{name} >= 0", "values", (name,), 0.0, _negative(name))
             if np.count_nonzero(known != np.floor(known)) <= DIRT * len(known):
                 yield Learned(f"{name} is whole", "values", (name,), 0.0, _fractional(name))
-        elif column.kind != "boolean" and column.levels is not None and column.distinct <= _SET:
-            counts = np.bincount(seen.codes(name), minlength=column.levels.size)[: column.distinct]
-            if counts.min(initial=_MET) >= _MET:
-                yield Learned(f"{name} has a known value", "values", (name,), 0.0, _unseen(column))
+        elif column.kind != "boolean" and column.levels is not None and column.distinct <= _SET and _met(seen, column):
+            yield Learned(f"{name} has a known value", "values", (name,), 0.0, _unseen(column))
+
+
+def _met(seen: Seen, column: Column) -> bool:
+    return int(seen.carriers(Field(column))[: column.distinct].min(initial=_MET)) >= _MET
 
 
 def _negative(name: str) -> Breaks:
