@@ -2,7 +2,7 @@
 
 A boosted learner is trained on some rows of both tables and asked about others: its AUROC there is 0.5 where nothing tells the
 tables apart. DeLong's interval, by subject Obuchowski's, is that of the learner as it was trained. Rows are not trained on and
-judged in turns: the folds share their chance findings, and intervals over them were found to cover 0.5 in 86 to 90 of 100 runs
+judged in turns: the folds share their chance findings, and intervals over them were found to cover 0.5 in 86 to 88 of 100 runs
 where 95 were promised (benchmarks/fidelity_truth.md).
 
 An AUROC well below 0.5 says that synthetic rows copy source rows: what was learned of one misleads about the other.
