@@ -3,6 +3,7 @@
 `coding`         columns as a handful of levels, and a grid for distribution functions
 `columns`        one column: distances of distributions
 `pairs`          two columns: Cramer's V, rank correlations
+`crossing`       every pair of columns, for all groups at once
 `floor`          random halves of the source, by patient; a figure beside its floor, with an interval
 `distributions`  a table laid beside the source: every column, every pair, and the floor
 `missing`        nulls, and which columns are null together

@@ -162,7 +162,7 @@ def _cuts(known: NDArray[np.float64]) -> NDArray[np.float64]:
     heavy = counts >= len(known) / 10
     if not heavy.any():
         cuts = np.unique(np.quantile(known, _DECILES))
-        return cuts[cuts > known[0]]
+        return np.asarray(cuts[cuts > known[0]])
     values = known[starts]
     at = np.flatnonzero(heavy)
     edges = values[np.union1d(at, np.minimum(at + 1, len(values) - 1))]
@@ -170,7 +170,7 @@ def _cuts(known: NDArray[np.float64]) -> NDArray[np.float64]:
     parts = min(max(round(10 * len(rest) / len(known)), 4), len(rest) // _CELL)
     inner = np.quantile(rest, np.arange(1, parts) / parts) if parts > 1 else rest[:0]
     cuts = np.union1d(edges, inner)
-    return cuts[cuts > known[0]]
+    return np.asarray(cuts[cuts > known[0]])
 
 
 def _ranked_levels(rows: int) -> int:

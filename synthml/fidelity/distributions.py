@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from synthml.fidelity.coding import Column, coded, numbers_of, spread_of
 from synthml.fidelity.columns import exact_gaps, gaps, jensen_shannon, shortfall, total_variation
+from synthml.fidelity.crossing import Pairs, pairs_of
 from synthml.fidelity.floor import HALVES, Blocks, Departures, halves, joined, scale_to, share_for
-from synthml.fidelity.pairs import cramers_v, grades, pair_total_variation, rank_correlation, rank_correlations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Comparison", "Pairs", "Side", "compare"]
+__all__ = ["Comparison", "Side", "compare"]
 
 _UNSEEN = 3.0  # of as many people without an event, as many per person are still likely (95%; Hanley & Lippman-Hand 1983)
 
@@ -51,17 +50,6 @@ class Side:
     def sizes(self) -> NDArray[np.float64]:
         """(blocks,) rows."""
         return np.bincount(self.blocks.codes, minlength=self.blocks.count).astype(np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Departures of all pairs. places: which columns; tvd, association; source, other (k,): the association in either table."""
-
-    places: tuple[tuple[int, int], ...]
-    tvd: Departures
-    association: Departures
-    source: NDArray[np.float64]
-    other: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,57 +181,7 @@ class Comparison:
 
     def by_pair(self) -> Pairs:
         """Total variation and association of every pair of columns."""
-        rows = self.parts(self.source.sizes(), self.other.sizes())
-        empty = np.min(rows, axis=0) == 0
-        one, two, half, other_half = (np.where(empty, np.nan, n) for n in rows)
-        places = tuple(combinations(range(len(self.columns)), 2))
-        k, repeats = len(places), self.repeats
-        value, association = np.empty((2, k)), np.empty((2, k))
-        floor, drawn = np.empty((2, k, repeats)), np.empty((2, k, repeats))
-        exact = self._rank_correlations()
-        # the two parts of the source, its half-samples and the whole, side by side; half-samples and whole of the other table
-        adding = np.column_stack([self.chosen.T, 1 - self.chosen.T, self.sampled.T, np.ones(self.source.blocks.count)])
-        other_adding = np.column_stack([self.other_sampled.T, np.ones(self.other.blocks.count)])
-        cuts = [repeats, 2 * repeats, 3 * repeats]
-        wholes = np.array([self.source.rows]), np.array([self.other.rows])
-        for at, (i, j) in enumerate(places):
-            a, b = self.columns[i], self.columns[j]
-            real, made = self._cells(self.source, i, j).T @ adding, self._cells(self.other, i, j).T @ other_adding
-            first, second, third, whole = np.split(real, cuts, axis=1)
-            value[0, at] = pair_total_variation(whole, made[:, repeats:], *wholes)[0]
-            floor[0, at] = pair_total_variation(first, second, one, two)
-            drawn[0, at] = pair_total_variation(third, made[:, :repeats], half, other_half)
-            tables = [counts.reshape(a.paired, b.paired, -1) for counts in (real, made)]
-            found, met = (
-                rank_correlations(table, (a.ranked, b.ranked)) if a.numeric and b.numeric else cramers_v(table)
-                for table in tables
-            )
-            association[:, at] = exact.get((i, j), (found[-1], met[-1]))
-            floor[1, at] = np.abs(found[:repeats] - found[repeats : 2 * repeats])
-            drawn[1, at] = np.abs(found[2 * repeats : 3 * repeats] - met[:repeats])
-        floor *= self.factor()
-        floor[:, :, empty] = drawn[:, :, empty] = np.nan
-        value[1] = np.abs(association[0] - association[1])
-        return Pairs(
-            places,
-            Departures(value[0], floor[0].T, drawn[0].T, self.least, 1.0),
-            Departures(value[1], floor[1].T, drawn[1].T, 0.0, 2.0),
-            association[0],
-            association[1],
-        )
-
-    def _cells(self, side: Side, i: int, j: int) -> NDArray[np.float64]:
-        """(blocks, cells) the contingency table of two columns in every block."""
-        width = self.columns[j].paired
-        return side.blocks.counts(side.paired[i] * width + side.paired[j], self.columns[i].paired * width)
-
-    def _rank_correlations(self) -> dict[tuple[int, int], tuple[float, float]]:
-        """Of the numbers themselves, where they are at hand."""
-        if len(self.numbers) < 2:
-            return {}
-        order = sorted(self.numbers)
-        found = [rank_correlation(np.column_stack([grades(self.numbers[at][side]) for at in order])) for side in (0, 1)]
-        return {(i, j): (float(found[0][x, y]), float(found[1][x, y])) for (x, i), (y, j) in combinations(enumerate(order), 2)}
+        return pairs_of([self])[0]
 
 
 def _shares(counts: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:

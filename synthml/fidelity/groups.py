@@ -6,17 +6,18 @@ chapter never narrows what another one hides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from synthml.fidelity.crossing import pairs_of
 from synthml.fidelity.missing import nulls
 from synthml.subgroups.naming import columns_label, group_label, named_groupings
 from synthml.subgroups.suppression import withhold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
     from numpy.typing import NDArray
@@ -59,6 +60,7 @@ def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[
         grouping = here.grouping
         there = synthetic.get(grouping.columns)
         place = {} if there is None else {labels: at for at, labels in enumerate(there.grouping.labels)}
+        found: list[tuple[Group, Comparison, NDArray[np.int64] | None]] = []
         for group, labels in enumerate(grouping.labels):
             names = grouping.names[group], columns_label(grouping.columns), group_label(labels)
             rows = here.of(group)
@@ -70,7 +72,8 @@ def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[
             whose = None if subjects is None else subjects[rows]
             people = len(rows) if whose is None else len(np.unique(whose))
             inside = comparison.within(rows, made, people, GROUP_HALVES)
-            yield Group(*names, len(rows), len(made), found=_found(inside, whose, pairs=pairs))
+            found.append((Group(*names, len(rows), len(made)), inside, whose))
+        yield from _measured(found, pairs=pairs)
 
 
 def _withheld(study: Study) -> Mapping[tuple[tuple[str, ...], Labels], str]:
@@ -101,11 +104,13 @@ def _lacking(rows: int, made: int, there: Members | None) -> str:
     return "" if made >= _LEAST else f"the synthetic table has fewer than {_LEAST} rows of this group"
 
 
-def _found(inside: Comparison, subjects: NDArray[np.int64] | None, *, pairs: bool) -> dict[str, Departures]:
-    found = inside.by_column()
-    del found["shortfall"]
-    found["missingness"] = nulls(inside, subjects).gaps
-    if pairs:
-        both = inside.by_pair()
-        found["pair_tvd"], found["association"] = both.tvd, both.association
-    return found
+def _measured(found: Sequence[tuple[Group, Comparison, NDArray[np.int64] | None]], *, pairs: bool) -> Iterator[Group]:
+    """The groups of one grouping with their departures, the pairs of all of them at once."""
+    crossed = pairs_of([inside for _, inside, _ in found]) if pairs and found else [None] * len(found)
+    for (group, inside, subjects), both in zip(found, crossed, strict=True):
+        departures = inside.by_column()
+        del departures["shortfall"]
+        departures["missingness"] = nulls(inside, subjects).gaps
+        if both is not None:
+            departures["pair_tvd"], departures["association"] = both.tvd, both.association
+        yield replace(group, found=departures)

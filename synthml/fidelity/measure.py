@@ -20,12 +20,12 @@ from synthml.figures import escape_label
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synthml.fidelity.distributions import Pairs
+    from synthml.fidelity.crossing import Pairs
     from synthml.fidelity.floor import Departures
     from synthml.settings import MeasureSettings
     from synthml.study import Study
 
-__all__ = ["COLUMN_MEASURES", "PAIR_MEASURES", "measure_fidelity"]
+__all__ = ["COLUMN_MEASURES", "PAIR_MEASURES", "measure_distributions", "measure_fidelity"]
 
 COLUMN_MEASURES = ("tvd", "jensen_shannon", "ks", "wasserstein", "missingness", "coverage", "new_categories")
 PAIR_MEASURES = ("pair_tvd", "association")
@@ -56,7 +56,7 @@ def measure_fidelity(
         return Evidence("fidelity", notes=(f"no {' and no '.join(lacking)} table: fidelity cannot be told",))
     # thousands of small products: threads that wait for each other would cost more than they save
     with threadpool_limits(1, "blas"):
-        parts = [_distributions(study, seed, settings.confidence, progress)]
+        parts = [measure_distributions(study, seed=seed, confidence=settings.confidence, progress=progress)]
     parts += [
         measure(study, seed=seed, confidence=settings.confidence, progress=progress)
         for measure in (measure_classifiers, measure_constraints)
@@ -80,7 +80,10 @@ def _columns(study: Study) -> tuple[list[str], list[str]]:
     return [name for name in rest if name in synthetic], [name for name in rest if name not in synthetic]
 
 
-def _distributions(study: Study, seed: int, confidence: float, progress: Callable[[str], None]) -> Evidence:
+def measure_distributions(
+    study: Study, *, seed: int, confidence: float, progress: Callable[[str], None] = lambda _: None
+) -> Evidence:
+    """Columns, pairs, groups and nulls alone, of a study with source and synthetic table."""
     names, lacking = _columns(study)
     notes = [f"fidelity: the synthetic table has no {', '.join(lacking[:8])}"] if lacking else []
     kinds = study.schema.kinds

@@ -5,7 +5,7 @@ has Cramer's V over the levels of both (see `coding`), bias-corrected (Bergsma 2
 beside a label is its decile, or a wider part in a small table, and a null is a level.
 
 Between halves, ranks are those of the levels, mid-ranks, taken anew in every half: all that a half needs is its table of counts.
-Tables of all halves lie side by side along the last axis.
+Tables of all halves lie side by side along the last axes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ __all__ = ["cramers_v", "grades", "pair_total_variation", "rank_correlation", "r
 def pair_total_variation(
     one: NDArray[np.float64], other: NDArray[np.float64], rows: NDArray[np.float64], other_rows: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(k,) half the sum of differences of shares; counts (cells, k) of `rows` and `other_rows` (k,)."""
+    """(...,) half the sum of differences of shares; counts (rows, columns, ...) of `rows` and `other_rows` (...,)."""
     apart = one / rows
     apart -= other / other_rows
     np.abs(apart, out=apart)
-    return np.asarray(apart.sum(axis=0) / 2)
+    return np.asarray(apart.sum(axis=(0, 1)) / 2)
 
 
 def cramers_v(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k,) bias-corrected V of contingency tables (rows, columns, k). 0 where a column is constant."""
+    """(...,) bias-corrected V of contingency tables (rows, columns, ...). 0 where a column is constant."""
     row, column = counts.sum(axis=1), counts.sum(axis=0)
     n = row.sum(axis=0)
     by_row = np.divide(1.0, row, out=np.zeros_like(row), where=row > 0)
@@ -47,7 +47,7 @@ def cramers_v(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def rank_correlations(counts: NDArray[np.float64], ranked: tuple[int, int]) -> NDArray[np.float64]:
-    """(k,) Spearman's correlation of levels in order: the first `ranked` rows and columns of tables (rows, columns, k).
+    """(...,) Spearman's correlation of levels in order: the first `ranked` rows and columns of tables (rows, columns, ...).
 
     Ranks are those among the known values of a column; 0 where one is constant.
     """
@@ -63,7 +63,7 @@ def rank_correlations(counts: NDArray[np.float64], ranked: tuple[int, int]) -> N
 
 
 def _mid_ranks(known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(levels, k) mid-ranks between -1 and 1 from counts of levels in order."""
+    """(levels, ...) mid-ranks between -1 and 1 from counts of levels in order."""
     total = np.maximum(known.sum(axis=0), 1)
     return np.asarray((2 * np.cumsum(known, axis=0) - known) / total - 1)
 
