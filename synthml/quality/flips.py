@@ -12,14 +12,16 @@ parameters solve quasi-score equations that weigh rows as if 3% of labels were w
 the variance is their sandwich with that of the calibration, by subject.
 
 No row can be surer than its labels are right: the share of contradicted labels among the rows of which the model is surest bounds
-rho from above. The figure is the smaller of the two, and not below zero.
+rho from above. The figure is the smaller of the two, and not below zero, with a lower bound in the same way. Its upper bound
+grants more than the model of rho does: errors may fall on one class alone, in which they hide as a base rate, so the bound is the
+`ceiling` that the surest rows of each class leave. A policy that asks for few wrong labels passes only where none can hide.
 
 Without sure rows only the assumed shape would tell wrong labels from uncertain outcomes, and shapes are never quite right. So a
 group is told only when the model's own doubt on its surest tenth is at most 10%, and half of what the base rate leaves.
 
-What cannot be seen in one table: errors that fall on everybody alike, for they change q as well; errors in one direction where
-few rows are sure, for they look like another base rate; and any error where the features say little.
-benchmarks/quality_truth.md has the measure of it.
+What cannot be seen in one table: errors that fall on everybody alike, for they change q as well. Errors of one class alone are
+sized too low, though the interval reaches to them; `rate` beside `expected` has their direction. benchmarks/quality_truth.md has
+the measure of it.
 
 Beside it stand the counts of confident learning (Northcutt, Jiang & Chuang 2021, doi 10.1613/jair.1.12125, arXiv 1911.00068):
 labels against which the model is sure, which is at its mean confidence in a class or above. Alone they say little, for a weak
@@ -63,7 +65,7 @@ class Flips:
     """What was found in one group of n rows.
 
     rho, low, high: share of wrong labels. contradicting, by_chance: share of labels against which the model is
-    sure, and as many as its probabilities give. at_most: `ceiling` of wrong labels. rate, expected: of
+    sure, and as many as its probabilities give. rate, expected: of
     the positive class, as it stands and as everybody else leads to expect (binary only). given (n,): calibrated probability of
     the label that stands there; against (n,): whether the model is sure of another one.
     """
@@ -73,7 +75,6 @@ class Flips:
     high: float
     contradicting: float
     by_chance: float
-    at_most: float
     rate: float | None
     expected: float | None
     given: NDArray[np.float64]
@@ -169,7 +170,8 @@ def flips_of(
     full = _full(solved.p, classes)
     top = surest(full)
     wrong = share_of(full[top].argmax(axis=1) != mine[top], units[inside][top])
-    floor_low, floor_high = wilson(wrong.value, wrong.size, quantile(confidence))
+    floor_low = wilson(wrong.value, wrong.size, quantile(confidence))[0]
+    most = ceiling(full, mine, units[inside], confidence)
     rho = max(solved.rho, 0.0)
     value = min(rho, wrong.value)
     sure = confident_class(group, thresholds)
@@ -178,10 +180,9 @@ def flips_of(
     return Flips(
         value,
         max(min(solved.rho - half, floor_low), 0.0),
-        max(min(rho + half, floor_high), value),
+        max(most, value),
         float(against.mean()),
         float(by_chance.mean()),
-        ceiling(full, mine, units[inside], confidence),
         float(mine.mean()) if classes == 2 else None,
         float(expit(base[:, 0]).mean()) if classes == 2 else None,
         full[np.arange(len(mine)), mine],

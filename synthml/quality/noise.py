@@ -45,7 +45,7 @@ _FAR = 3.0
 _NEAR_EDGE = 0.2
 _OF_SCALE = 1.36  # variance of the logarithm of a median absolute deviation, times the rows (normal)
 _SURPRISE = 0.02
-_FLIPS = "contaminated logistic regression on a model of everybody else, at most what the surest rows allow"
+_FLIPS = "contaminated logistic regression on a model of everybody else; up to what the surest rows of each class allow"
 _RESIDUALS = "residuals beyond 99% of everybody else's, centred and scaled in each group"
 _ALL = "from what the worst group shows to what the surest rows allow; one table tells no more"
 _NOTHING = "no feature is left to hold labels against"
@@ -196,14 +196,13 @@ class _Bench:
             "high": found.high,
             "contradicting": found.contradicting,
             "by_chance": found.by_chance,
-            "at_most": found.at_most,
             "rate": found.rate,
             "expected_rate": found.expected,
             "reason": None,
         }
         # of two explanations, wrong or rare, wrong is the likelier below this
         unlikely = found.given < max(found.rho if found.low > 0 else 0.0, _SURPRISE)
-        return _Result(figure, row, group.rows[found.against & unlikely], found.at_most)
+        return _Result(figure, row, group.rows[found.against & unlikely], found.high)
 
     def regression(self, cells: Cells) -> dict[int, _Result]:
         """The share of outlying residuals in every group, beyond everybody else's."""

@@ -36,7 +36,8 @@ def test_the_rate_is_recovered_beside_a_base_rate_and_a_slope_of_the_groups_own(
     found = flips_of(q, y, inside, ~inside, np.arange(len(y)), 0.95)
     assert found.low <= rho <= found.high
     assert found.rho == pytest.approx(rho, abs=0.02)
-    assert found.high - found.low < 0.05
+    assert found.low > rho - 0.03
+    assert found.high < rho + 0.06
 
 
 def test_counts_of_confident_learning_by_hand():
@@ -84,6 +85,8 @@ def test_errors_in_one_direction_are_bounded_where_rows_are_sure():
     found = noise_of(table)
     row = next(row for row in found.tables["quality_labels"] if row["of"] == "ward:north")
     assert row["rate"] < row["expected_rate"] - 0.05  # fewer positives than everybody else's features lead to expect
+    # sized too low, for they look like a base rate, but never ruled out
+    assert found.figures[f"{NAME}/ward:north"].high >= missed[table["ward"] == "north"].mean()
     assert found.figures[f"{NAME}/all"].high >= missed.mean()
 
 
