@@ -51,9 +51,7 @@ def alert_markdown(dossier: Dossier, verdict: Verdict, *, model: str, links: Map
     lines += _checks(dossier)
     notes = [note for note in dossier.notes if "performance" in note or "groups" in note]
     lines += [f"- {markdown_text(note, cut=300)}" for note in notes] + ([""] if notes else [])
-    lines += [
-        f"Policy {markdown_text(verdict.policy)}, {_code(verdict.policy_digest)}; evidence {_code(dossier.digest)}."
-    ]
+    lines += [f"Policy {markdown_text(verdict.policy)}, {_code(verdict.policy_digest)}; evidence {_code(dossier.digest)}."]
     lines += [f"- {_ours(what)}: {_code(where)}" for what, where in links.items()]
     return "\n".join(lines) + "\n"
 
