@@ -47,11 +47,12 @@ def pairs_of(comparisons: Sequence[Comparison]) -> list[Pairs]:
     # the parts, the half-samples and the whole side by side: all are sums over blocks
     adding = np.column_stack([first.chosen.T, 1 - first.chosen.T, first.sampled.T, np.ones(first.source.blocks.count)])
     other_adding = np.column_stack([first.other_sampled.T, np.ones(first.other.blocks.count)])
+    source = _Tables([each.source for each in comparisons], adding, {})
+    other = _Tables([each.other for each in comparisons], other_adding, {})
     one, two, half, whole = (slice(at * repeats, (at + 1) * repeats) for at in range(4))
     for at, (i, j) in enumerate(places):
         a, b = columns[i], columns[j]
-        real = _cells([each.source for each in comparisons], a, b, (i, j), adding)
-        made = _cells([each.other for each in comparisons], a, b, (i, j), other_adding)
+        real, made = source.of(columns, i, j), other.of(columns, i, j)
         value[0, at] = pair_total_variation(real[..., whole], made[..., two], *wholes)[:, 0]
         floor[0, at] = pair_total_variation(real[..., one], real[..., two], rows[0], rows[1])
         drawn[0, at] = pair_total_variation(real[..., half], made[..., one], rows[2], rows[3])
@@ -80,14 +81,30 @@ def pairs_of(comparisons: Sequence[Comparison]) -> list[Pairs]:
     ]
 
 
-def _cells(
-    sides: Sequence[Side], a: Column, b: Column, places: tuple[int, int], adding: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(rows, columns, groups, k) contingency tables of two columns, added up over blocks as `adding` (blocks, k) says."""
-    i, j = places
-    counts = np.stack([s.blocks.counts(s.paired[i] * b.paired + s.paired[j], a.paired * b.paired) for s in sides])
-    added = np.matmul(counts.transpose(0, 2, 1), adding)
-    return np.asarray(added.reshape(len(sides), a.paired, b.paired, -1).transpose(1, 2, 0, 3))
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Contingency tables of one table's rows, group by group. adding (blocks, k): which blocks are added up."""
+
+    sides: Sequence[Side]
+    adding: NDArray[np.float64]
+    bases: dict[tuple[int, int], list[NDArray[np.int64]]]
+
+    def of(self, columns: Sequence[Column], i: int, j: int) -> NDArray[np.float64]:
+        """(rows, columns, groups, k) of two columns."""
+        a, b = columns[i].paired, columns[j].paired
+        if (i, b) not in self.bases:
+            if not any(at == i for at, _ in self.bases):
+                self.bases.clear()
+            self.bases[i, b] = [(s.blocks.codes * a + s.paired[i]) * b for s in self.sides]
+        blocks = len(self.adding)
+        counts = np.stack(
+            [
+                np.bincount(base + side.paired[j], minlength=blocks * a * b).reshape(blocks, -1)
+                for base, side in zip(self.bases[i, b], self.sides, strict=True)
+            ]
+        )
+        added = np.matmul(counts.transpose(0, 2, 1).astype(np.float64), self.adding)
+        return np.asarray(added.reshape(len(self.sides), a, b, -1).transpose(1, 2, 0, 3))
 
 
 def _exact(comparison: Comparison, places: Sequence[tuple[int, int]], association: NDArray[np.float64]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import synthml
 from synthml.evidence import Dossier
 from synthml.fidelity import measure_fidelity
+from synthml.fidelity.measure import measure_distributions
 from synthml.figures import FigureId
 from synthml.policy.vocabulary import RANGES
 
@@ -57,7 +58,7 @@ def study(source, synthetic, **words):
 
 
 def evidence(source, synthetic, *, seed=0, **words):
-    return measure_fidelity(study(source, synthetic, **words), seed=seed, settings=synthml.MeasureSettings())
+    return measure_distributions(study(source, synthetic, **words), seed=seed, confidence=0.95)
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +74,22 @@ def shuffled():
 
 
 def test_every_figure_is_known_to_policies_and_lies_in_its_range(fresh):
-    core = {name: figure for name, figure in fresh.figures.items() if FigureId.parse(name).name in RANGES}
-    assert len(core) > 150
-    for text, figure in core.items():
+    assert len(fresh.figures) > 150
+    for text, figure in fresh.figures.items():
         low, high = RANGES[FigureId.parse(text).name]
         for number in (figure.value, figure.low, figure.high):
             assert number is None or low <= number <= high, text
         if figure.value is not None:
             assert figure.low is not None, text
             assert figure.low <= figure.value <= figure.high, text
+
+
+def test_classifiers_and_rules_join_the_distributions(fresh):
+    found = measure_fidelity(study(clinic(500, 1), clinic(500, 2)), seed=0, settings=synthml.MeasureSettings())
+    assert {FigureId.parse(name).name for name in fresh.figures} <= {FigureId.parse(name).name for name in found.figures}
+    assert "fidelity.discriminator_auroc.synthetic/all" in found.figures
+    assert {"fidelity_columns", "fidelity_classifiers"} <= set(found.tables)
+    assert all(FigureId.parse(name).name in RANGES for name in found.figures)
 
 
 def test_a_fresh_sample_is_quiet(fresh):
