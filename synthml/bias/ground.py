@@ -16,7 +16,8 @@ import numpy as np
 from synthml.study.columns import REAL
 from synthml.study.groups import Grouping
 from synthml.subgroups.naming import FEWEST, RARE, columns_label, group_label, named_groupings
-from synthml.subgroups.suppression import Withheld, withhold
+from synthml.subgroups.showing import shown_groups
+from synthml.subgroups.suppression import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ def sides_of(study: Study) -> tuple[Sides, ...]:
     if not any(role in study.roles for role in REAL):
         return ()
     members = {role: _members(study, role) for role in TABLES if role in study.roles}
-    hidden = {role: _hidden(study, role, each) for role, each in members.items() if role != "synthetic"}
+    hidden = {role: _hidden(study, role) for role in members if role != "synthetic"}
     strange = _strange(members)
     there = {member.grouping.columns for each in members.values() for member in each}
     return tuple(_sides(study, columns, members, hidden, strange) for columns in _asked(study) if columns in there)
@@ -105,12 +106,9 @@ def _members(study: Study, role: str) -> tuple[Members, ...]:
     return named_groupings(study, cast("Role", role))
 
 
-def _hidden(study: Study, role: str, members: Sequence[Members]) -> dict[tuple[str, ...], set[Labels]]:
+def _hidden(study: Study, role: str) -> dict[tuple[str, ...], set[Labels]]:
     """Columns -> groups that are withheld in a table; those without a row are none of them."""
-    truth = None
-    if study.schema.task == "binary" and role != "reference":
-        truth = study.target(role).astype(np.int64)
-    decided = withhold(members, truth, study.schema.minimum_cell)
+    members, decided = shown_groups(study, role)
     found: dict[tuple[str, ...], set[Labels]] = {}
     for member, each in zip(members, decided.by_grouping, strict=True):
         pairs = zip(member.grouping.labels, each, strict=True)

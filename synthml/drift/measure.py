@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from synthml.drift.comparison import compare
 from synthml.drift.masking import common_labels, labels_of
 from synthml.drift.page import page_of
 from synthml.evidence import Evidence
 from synthml.study.groups import EMPTY
-from synthml.subgroups.naming import named_groupings
-from synthml.subgroups.suppression import withhold
+from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,9 +82,7 @@ def tellable_labels(study: Study) -> dict[str, frozenset[str]]:
 
 def _withheld(study: Study, role: Any) -> dict[str, frozenset[str]]:
     """Sensitive column -> labels of groups whose size stands nowhere."""
-    members = named_groupings(study, role)
-    truth = study.target(role).astype(np.int64) if study.schema.task == "binary" else None
-    withheld = withhold(members, truth, study.schema.minimum_cell)
+    members, withheld = shown_groups(study, role)
     found = {}
     for at, member in enumerate(members):
         columns = member.grouping.columns

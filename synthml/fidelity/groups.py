@@ -14,7 +14,7 @@ import numpy as np
 from synthml.fidelity.crossing import pairs_of
 from synthml.fidelity.missing import nulls
 from synthml.subgroups.naming import columns_label, group_label, named_groupings
-from synthml.subgroups.suppression import withhold
+from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,9 +83,7 @@ def _withheld(study: Study) -> Mapping[tuple[tuple[str, ...], Labels], str]:
     for role in real:
         if role not in study.roles:
             continue
-        members = named_groupings(study, role)
-        truth = study.target(role).astype(np.int64) if study.schema.task == "binary" else None
-        decided = withhold(members, truth, study.schema.minimum_cell)
+        members, decided = shown_groups(study, role)
         for at, member in enumerate(members):
             for group, labels in enumerate(member.grouping.labels):
                 reason = decided.reason(at, group)

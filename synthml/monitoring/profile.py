@@ -21,8 +21,8 @@ import numpy as np
 
 from synthml.errors import EvidenceError
 from synthml.monitoring.levels import Groups, Labels, Numbers, label_levels, names_of, number_levels
-from synthml.subgroups.naming import FEWEST, RARE, named_groupings, people_in
-from synthml.subgroups.suppression import withhold
+from synthml.subgroups.naming import FEWEST, RARE, people_in
+from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -86,9 +86,7 @@ def _as_labels(codes: NDArray[np.int64]) -> NDArray[Any]:
 
 def _shown_groups(study: Study, outcome: Outcome) -> dict[str, tuple[str, ...]]:
     """Sensitive column -> labels of the groups that the subgroup evidence shows."""
-    members = named_groupings(study)
-    truth = outcome.truth.astype(np.int64) if outcome.task == "binary" else None
-    withheld = withhold(members, truth, study.schema.minimum_cell)
+    members, withheld = shown_groups(study, "holdout")
     return {
         member.grouping.columns[0]: tuple(
             labels[0][1]

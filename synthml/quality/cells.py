@@ -13,6 +13,7 @@ import numpy as np
 
 from synthml.study.groups import Grouping
 from synthml.subgroups.naming import FEWEST, RARE, Members, columns_label, group_label, named_groupings, people_in
+from synthml.subgroups.showing import shown_groups
 from synthml.subgroups.suppression import withhold
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synthml.study import Study
+    from synthml.subgroups.suppression import Withholding
 
 __all__ = ["Cells", "Group", "cells_of"]
 
@@ -62,11 +64,7 @@ def cells_of(study: Study, role: str) -> tuple[Cells, ...]:
     """The groupings of a table: one per sensitive column that it has, then one per intersection."""
     if not study.groupings(role):
         return ()
-    members = _members(study, role)
-    truth = None
-    if study.schema.task == "binary" and role in ("source", "holdout", "synthetic"):
-        truth = study.target(role).astype(np.int64)
-    withheld = withhold(members, truth, study.schema.minimum_cell)
+    members, withheld = shown_groups(study, role) if role in _REAL else _of_nobody(study, role)
     found = []
     for at, member in enumerate(members):
         grouping = member.grouping
@@ -83,9 +81,14 @@ def _in(role: str, reason: str) -> str:
     return reason.replace("of the holdout", f"of the {role} table")
 
 
+def _of_nobody(study: Study, role: str) -> tuple[tuple[Members, ...], Withholding]:
+    """Of the synthetic table, whose rows are nobody's: what is too small to say anything is withheld all the same."""
+    members = _members(study, role)
+    truth = study.target(role).astype(np.int64) if study.schema.task == "binary" and role == "synthetic" else None
+    return members, withhold(members, truth, study.schema.minimum_cell)
+
+
 def _members(study: Study, role: str) -> tuple[Members, ...]:
-    if role in _REAL:
-        return named_groupings(study, _REAL[role])
     known: dict[tuple[str, str], None] = {}
     real = next((known_as for name, known_as in _REAL.items() if name in study.roles), None)
     if real is not None:

@@ -13,8 +13,8 @@ from synthml.fidelity.classifiers.discriminator import JUDGED, TRAINED, discrimi
 from synthml.fidelity.classifiers.propensity import TERMS, Propensity, pmse
 from synthml.fidelity.classifiers.sides import Side, drawn
 from synthml.figures import ALL, group_of
-from synthml.subgroups.naming import RARE, columns_label, group_label, named_groupings
-from synthml.subgroups.suppression import withhold
+from synthml.subgroups.naming import RARE, columns_label, group_label
+from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,9 +129,7 @@ _Rows = tuple["NDArray[np.bool_]", "NDArray[np.bool_]"]
 
 def _groups(study: Study) -> Iterator[tuple[str, str, str, str | None, _Rows]]:
     """(of, column, group, why it is not measured, rows of source and synthetic table) of every group with a name."""
-    members = named_groupings(study, "source")
-    truth = study.target("source").astype(np.int64) if study.schema.task == "binary" else None
-    withheld = withhold(members, truth, study.schema.minimum_cell)
+    members, withheld = shown_groups(study, "source")
     of_synthetic = {grouping.columns: grouping for grouping in study.groupings("synthetic")}
     least = max(study.schema.minimum_cell.rows, _LEAST)
     for at, member in enumerate(members):
