@@ -36,7 +36,7 @@ __all__ = ["Found", "QualityChapter", "clearly_above", "largest_excess", "qualit
 _EXCESS, _NOISE = "quality.label_disagreement.excess", "quality.label_noise.source"
 _MUCH = 0.05
 _MOST_NAMED = 4
-_CHANCE = 1.25  # what chance gives is known to within about a quarter
+_CHANCE = 1.25  # what chance gives is itself an estimate: a quarter more is not yet told
 _ORDER = {"problem": 0, "partly": 1, "answered": 2, "open": 3}
 
 
@@ -178,17 +178,15 @@ def _noisy(reading: Reading) -> list[Found]:
                 "labels)."
             )
         return [Found("problem" if worst >= _MUCH else "partly", "Doubtful labels", text, worst)]
-    groups = sum(f.ok for of, f in figures.items() if of != ALL)
-    if not groups:
+    told = [f.ok for of, f in figures.items() if of != ALL]
+    if not any(told):
         return []
-    return [
-        Found(
-            "answered",
-            "No group stands out",
-            f"In none of {plural(groups, 'group')} are the source's labels contradicted more often than everybody else's lead "
-            "to expect.",
-        )
-    ]
+    open_ = f" {plural(len(told) - sum(told), 'group')} could not be told." if not all(told) else ""
+    text = (
+        f"In none of {plural(sum(told), 'group')} do the source's labels contradict the features more often than everybody else's "
+        f"lead to expect.{open_}"
+    )
+    return [Found("answered", "No group stands out", text)]
 
 
 def _telling(reading: Reading) -> list[Found]:
