@@ -102,7 +102,7 @@ def test_names_of_columns_are_escaped():
 
 def test_the_chapter_of_many_columns_stays_small():
     rng = np.random.default_rng(0)
-    wide = [pd.concat([people(300, s), pd.DataFrame(rng.normal(size=(300, 40)), columns=[f"x{i}" for i in range(40)])], axis=1)
+    wide = [pd.concat([people(300, s), pd.DataFrame(rng.normal(size=(300, 16)), columns=[f"x{i}" for i in range(16)])], axis=1)
             for s in (1, 2)]  # fmt: skip
     made = dossier(*wide)
     chapter = fidelity_chapter(Reading(made))
