@@ -31,8 +31,8 @@ FLIPPED = 1  # group b, 30% of the rows
 class World:
     """Patients whose outcome depends on features in a crooked way, and on the group by a shift.
 
-    strength: how much the features say (AUROC of the truth 0.72 at 0.7, 0.90 at 2, 0.98 at 5); per: rows a subject; telling: how much less they say
-    about group b (1: as much).
+    strength: how much the features say (AUROC of the truth 0.72 at 0.7, 0.90 at 2, 0.98 at 5); per: rows a subject; telling: how
+    much less they say about group b (1: as much).
     """
 
     rows: int
