@@ -183,8 +183,8 @@ def _noisy(reading: Reading) -> list[Found]:
         return []
     open_ = f" {plural(len(told) - sum(told), 'group')} could not be told." if not all(told) else ""
     text = (
-        f"In none of {plural(sum(told), 'group')} do the source's labels contradict the features more often than those of everybody "
-        f"else lead to expect.{open_}"
+        f"In none of {plural(sum(told), 'group')} do the source's labels contradict the features more often than everybody "
+        f"else's lead to expect.{open_}"
     )
     return [Found("answered", "No group stands out", text)]
 
