@@ -1,4 +1,4 @@
-"""Fidelity's time and memory beside sdmetrics' QualityReport and Evidently's presets, on the same tables in one run.
+"""Time and memory of fidelity and bias beside sdmetrics' QualityReport and Evidently's presets, on the same tables in one run.
 
     python benchmarks/fidelity_speed.py [ROWS ...] > table.md         all lines, each in a process of its own
     python benchmarks/fidelity_speed.py --one TASK ROWS FOLDER        one line, in this process
@@ -27,6 +27,8 @@ TASKS = (
     ("core", "synthml: columns, pairs, groups, nulls, each with floor and interval"),
     ("pairs", "synthml: all 153 pairs with their floor"),
     ("fidelity", "synthml: all of fidelity, with classifiers and rules"),
+    ("bias", "synthml: all of bias, 17 groups, two models' predictions given"),
+    ("both", "synthml: all of fidelity and bias"),
     ("sdmetrics", "sdmetrics QualityReport"),
     ("evidently", "Evidently DataDriftPreset and DataSummaryPreset"),
 )
@@ -91,6 +93,8 @@ def _ours(task: str, source: pd.DataFrame, synthetic: pd.DataFrame):
 
     schema = synthml.Schema(target="readmitted", positive="yes", sensitive=["sex", "race"], intersections=[["sex", "race"]])
     study = synthml.Study(schema, source=source, synthetic=synthetic)
+    if task in ("bias", "both"):
+        return _with_bias(task, schema, source, synthetic)
     if task == "fidelity":
         return lambda: f"{len(measure_fidelity(study, seed=1, settings=synthml.MeasureSettings()).figures)} figures"
 
@@ -107,6 +111,27 @@ def _ours(task: str, source: pd.DataFrame, synthetic: pd.DataFrame):
             return f"{len(comparison.by_pair().places)} pairs"
 
     return pairs
+
+
+def _with_bias(task: str, schema, source: pd.DataFrame, synthetic: pd.DataFrame):
+    from sklearn.linear_model import LogisticRegression
+
+    import synthml
+    from synthml.bias import measure_bias
+    from synthml.fidelity import measure_fidelity
+    from synthml.utility.protocols import run_protocols
+
+    study = synthml.Study(schema, source=source, synthetic=synthetic, holdout=table(len(source), 3))
+    settings = synthml.MeasureSettings()
+    outcomes = run_protocols(study, LogisticRegression(max_iter=200), seed=1, settings=settings).on_holdout
+
+    def run() -> str:
+        found = len(measure_bias(study, outcomes, seed=1, settings=settings).figures)
+        if task == "both":
+            found += len(measure_fidelity(study, seed=1, settings=settings).figures)
+        return f"{found} figures"
+
+    return run
 
 
 def _sdmetrics(source: pd.DataFrame, synthetic: pd.DataFrame):
@@ -173,7 +198,7 @@ def main() -> None:
             if line is None:
                 print(f"| {words} | not run | | | | |")
                 continue
-            ratio = f"{peers / float(line['seconds']):.1f}" if task in ("core", "fidelity") and all(both) else ""
+            ratio = f"{peers / float(line['seconds']):.1f}" if task in ("core", "fidelity", "both") and all(both) else ""
             memory = f"{line['peak_mb']:.0f} ({line['before_mb']:.0f})"
             print(f"| {words} | {line['seconds']:.2f} | {line['cpu']:.2f} | {memory} | {line['told']} | {ratio} |")
         print()

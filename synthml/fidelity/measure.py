@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,13 +47,15 @@ def measure_fidelity(
     "fidelity_pairs", "fidelity_groups", "fidelity_missingness", "fidelity_counts". To these come the figures of classifiers that
     tell the tables apart, and of rules between columns.
 
-    Without source or synthetic table there is nothing to lay beside, and a note says so.
+    Without source or synthetic table there is nothing to lay beside, and a note says so; the study's own rules are held against
+    a synthetic table all the same.
     """
     from threadpoolctl import threadpool_limits
 
     lacking = [role for role in ("source", "synthetic") if role not in study.roles]
     if lacking:
-        return Evidence("fidelity", notes=(f"no {' and no '.join(lacking)} table: fidelity cannot be told",))
+        rules = measure_constraints(study, seed=seed, confidence=settings.confidence, progress=progress)
+        return replace(rules, notes=(f"no {' and no '.join(lacking)} table: fidelity cannot be told", *rules.notes))
     # thousands of small products: threads that wait for each other would cost more than they save
     with threadpool_limits(1, "blas"):
         parts = [measure_distributions(study, seed=seed, confidence=settings.confidence, progress=progress)]

@@ -273,6 +273,9 @@ def _fixed_before(reading: Reading, verdict: Verdict | None) -> Told:
 def _drift(reading: Reading, verdict: Verdict | None) -> Told:
     pairs = {name.rpartition(".")[2] for name in reading.by_name if name.startswith("drift.")}
     real = [role for role in ("source", "holdout", "reference") if any(role in pair.split("_") for pair in pairs)]
+    if reading.table("reference_profile") and "holdout_production" not in pairs:
+        told = "a profile of the holdout stands in this evidence, and production is held against it by `synthml monitor`"
+        return "answered", f"Yes: {told}.", "drift" if pairs else ""
     if not pairs:
         return "open", "No drift figures in this evidence.", ""
     if not real:
