@@ -18,6 +18,11 @@ explains itself. All of it is pure: no network, no clock, no global state, no ML
     estimate    intervals from influences, proportions and simultaneous bounds
     utility     train on synthetic, test on real, beside train on real, test on real
     subgroups   the same in every patient group, disparities, worst slices, small cells withheld
+    bias        differences between groups, from source to synthetic table to model
+    fidelity    every column, pair and rule of the synthetic table beside the source, and what chance would show
+    quality     missing values, repeated rows, wrong labels, features that give the target away
+    drift       Evidently's figures and page, on masked tables
+    monitoring  a profile of the holdout that may leave, and production batches held against it
     neighbours  exact nearest rows of mixed tables
     disclosure  the synthetic table attacked as an intruder would, each attack beside a control and a guess
     sweep       privacy against utility, over settings of a generator and draws

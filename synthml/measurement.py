@@ -15,6 +15,7 @@ from synthml.utility import Outcomes, measure_utility, run_protocols
 
 if TYPE_CHECKING:
     from synthml.disclosure import RowsAtRisk
+    from synthml.quality import Suspects
     from synthml.study import Study
     from synthml.synthesis import Synthesizer
 
@@ -37,6 +38,7 @@ class Measurement:
     synthesizer: Synthesizer | None = None
     rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None
     pages: Callable[[str, str], None] = lambda _name, _html: None
+    suspects: Callable[[Suspects], None] = lambda _: None
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -102,13 +104,24 @@ def _quality(m: Measurement) -> Evidence:
     from synthml.quality import measure_quality
 
     m.progress("quality of tables and labels")
-    return measure_quality(m.study, seed=m.seed, settings=m.settings, progress=m.progress)
+    return measure_quality(m.study, seed=m.seed, settings=m.settings, suspects=m.suspects, progress=m.progress)
 
 
 def _drift(m: Measurement) -> Evidence:
     from synthml.drift import measure_drift
 
     return measure_drift(m.study, seed=m.seed, settings=m.settings, pages=m.pages, progress=m.progress)
+
+
+def _baseline(m: Measurement) -> Evidence:
+    """What production batches are compared with once the model serves; a table and no figure."""
+    from synthml.monitoring import TABLE, reference_profile
+
+    proven = m.outcomes.on_holdout.get("tstr")
+    if proven is None:
+        return Evidence("baseline")
+    m.progress("the profile that production will be compared with")
+    return Evidence("baseline", tables={TABLE: reference_profile(m.study, proven)})
 
 
 KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
@@ -119,6 +132,7 @@ KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
     "quality": _quality,
     "disclosure": _disclosure,
     "drift": _drift,
+    "baseline": _baseline,
 }
 
 
@@ -134,6 +148,7 @@ def measure(
     synthesizer: Synthesizer | None = None,
     rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None,
     pages: Callable[[str, str], None] = lambda _name, _html: None,
+    suspects: Callable[[Suspects], None] = lambda _: None,
     progress: Progress = lambda _: None,
 ) -> Dossier:
     """Measure a study, with no MLflow, network or clock anywhere.
@@ -143,7 +158,8 @@ def measure(
     (default: all that the study allows). synthesizer: the generator, for attacks that train it again (see
     DisclosureSettings.shadow_models). rows_at_risk: called with the positions of source rows that attacks succeeded on, for
     whoever holds the source: they are no part of the dossier. pages: called with the name and the text of each HTML page that is
-    made on the way (`drift.html`). progress: called with a line of text before each piece of work.
+    made on the way (`drift.html`). suspects: called with the positions of rows whose label is hardly to be believed, or that
+    repeat an earlier row: no part of the dossier either. progress: called with a line of text before each piece of work.
 
     Raises InputError for a kind that does not exist, and for a model that cannot be measured.
     """
@@ -154,7 +170,7 @@ def measure(
         raise InputError(f"there is no evidence of kind '{unknown[0]}'; there is {', '.join(KINDS)}")
     from synthml import __version__
 
-    measurement = Measurement(study, model, fitted, threshold, seed, given, progress, synthesizer, rows_at_risk, pages)
+    measurement = Measurement(study, model, fitted, threshold, seed, given, progress, synthesizer, rows_at_risk, pages, suspects)
     dossier = Dossier(
         figures={},
         datasets=study.dataset_facts(),

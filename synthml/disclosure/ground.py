@@ -17,8 +17,8 @@ from synthml.estimate import CONFIDENCE
 from synthml.neighbours import Encoded, Neighbours, Scale, nearest
 from synthml.settings import DisclosureSettings
 from synthml.study.tables import frame_of
-from synthml.subgroups.naming import Members, columns_label, group_label, named_groupings
-from synthml.subgroups.suppression import withhold
+from synthml.subgroups.naming import Members, columns_label, group_label
+from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -239,8 +239,9 @@ def _side(role: str, frame: pd.DataFrame, subjects: NDArray[np.int64] | None, sc
 
 def _groups(study: Study, sides: Mapping[str, Side]) -> tuple[GroupPair, ...]:
     """Every sensitive group of source and holdout, with what may not be shown marked in both."""
-    parts = {"source": named_groupings(study, "source"), "holdout": named_groupings(study, "holdout")}
-    withheld = {role: withhold(members, None, study.schema.minimum_cell) for role, members in parts.items()}
+    decided = {role: shown_groups(study, role) for role in ("source", "holdout")}
+    parts = {role: members for role, (members, _) in decided.items()}
+    withheld = {role: found for role, (_, found) in decided.items()}
     rank = {role: np.argsort(sides[role].order) for role in parts}
     found = []
     for at, (here, there) in enumerate(zip(parts["source"], parts["holdout"], strict=True)):

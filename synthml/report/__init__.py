@@ -7,7 +7,8 @@
 `reading`      what a report reads out of a dossier
 `summary`      the first screen: what was asked, the answer, what is missing
 `questions`    the eighteen questions of a model reviewer, answered in order
-`performance`, `groups`, `curves`, `provenance`    the sheets and charts of the chapters
+`performance`, `groups`, `curves`, `bias`, `fidelity`, `quality`, `disclosure`, `drift`, `provenance`    the chapters
+`lines`        what synthesis did, in a line a chapter
 `charts`       the geometry of plots
 `terms`        every term in one sentence
 `wording`      how numbers and labels are written

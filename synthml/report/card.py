@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from synthml.errors import InputError
 from synthml.report.disclosure import disclosure_line, is_measured
+from synthml.report.lines import chapter_lines
 from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing
 from synthml.report.summary import decision_lines, summarise
@@ -87,6 +88,7 @@ def reviewer_card(dossier: Dossier, verdict: Verdict | None = None, *, limit: in
             _lines("What stands against it", [] if verdict is None else decision_lines(reading, verdict.failed)),
             _groups(reading),
             _lines("Not decided", [] if verdict is None else decision_lines(reading, verdict.open)),
+            _lines("What synthesis did", list(chapter_lines(reading))),
             _lines("What the table gives away", [disclosure_line(reading, verdict)] if is_measured(reading) else []),
             _missing(reading),
             _tables(reading),

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from synthml.report.bias import bias_findings
+from synthml.report.quality import clearly_above, largest_excess
 from synthml.report.reading import margin_text, standing
-from synthml.report.wording import clean, label, listed, plural, prose, short_digest
+from synthml.report.wording import clean, label, listed, plural, prose, short_digest, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +164,37 @@ def _of_family(*prefixes: str, chapter: str, absent: str) -> Callable[[Reading, 
     return told
 
 
+def _labels(reading: Reading, verdict: Verdict | None) -> Told:
+    overall, worst = reading.figure("quality.label_disagreement.excess"), largest_excess(reading)
+    if overall is None or worst is None:
+        reason = "" if overall is None or not overall.reason else f" {prose(overall.reason, cut=160)}."
+        return "open", f"Label plausibility was not measured.{reason}", "quality" if reason else ""
+    figures = reading.by_name["quality.label_disagreement.excess"]
+    groups = {of: figure for of, figure in figures.items() if of != "all"}
+    shown, (of, figure) = sum(f.ok for f in groups.values()), worst
+    whom = reading.group_title(of, cut=48) if of != "all" else "all rows"
+    least = f"; the least plausible in {whom}, with {spoken(figure)} beyond real rows" if of != "all" else ""
+    if clearly_above(figure, max(shown, 1), reading.confidence):
+        return "problem", f"No: labels are less plausible than real ones in {whom}, by {spoken(figure)}.", "quality"
+    text = f"In none of {plural(shown, 'group')} are labels clearly less plausible than real ones{least}"
+    text = text if shown else "No group was measured"
+    withheld = len(groups) - shown
+    text += f". {plural(withheld, 'group')} too small to tell" if withheld else ""
+    return ("answered" if shown else "partly"), f"{text}. Over all rows: {spoken(overall)}.", "quality"
+
+
+def _bias(reading: Reading, verdict: Verdict | None) -> Told:
+    """Every link of the chain in a sentence; a problem when one of them is."""
+    found = bias_findings(reading)
+    if not found:
+        return "open", "The bias chain was not measured.", ""
+    text = " ".join(finding.text for finding in found)
+    if any(finding.tone == "problem" for finding in found):
+        return "problem", text, "bias"
+    missing = [name for name in ("bias.chain.training", "bias.outcome.shift") if name not in reading.by_name]
+    return ("partly" if missing else "answered"), text, "bias"
+
+
 def _threshold(reading: Reading, verdict: Verdict | None) -> Told:
     wanted = {m.name: m for m in (*reading.calibration, *reading.at_threshold)}
     parts = [
@@ -238,13 +271,18 @@ def _fixed_before(reading: Reading, verdict: Verdict | None) -> Told:
 
 
 def _drift(reading: Reading, verdict: Verdict | None) -> Told:
-    names = [name for name in reading.by_name if name.startswith("drift.")]
-    if not names:
+    pairs = {name.rpartition(".")[2] for name in reading.by_name if name.startswith("drift.")}
+    real = [role for role in ("source", "holdout", "reference") if any(role in pair.split("_") for pair in pairs)]
+    if reading.table("reference_profile") and "holdout_production" not in pairs:
+        told = "a profile of the holdout stands in this evidence, and production is held against it by `synthml monitor`"
+        return "answered", f"Yes: {told}.", "drift" if pairs else ""
+    if not pairs:
         return "open", "No drift figures in this evidence.", ""
-    real = [name for name in names if ".source_" in name or ".holdout_" in name]
-    if real:
-        return "answered", "Yes: later batches are compared with real rows.", "drift"
-    return "partly", "Drift was measured, but not against real rows.", "drift"
+    if not real:
+        return "partly", "Drift was measured, but not against real rows.", "drift"
+    used = "holdout_production" in pairs or "reference_production" in pairs
+    told = "rows met in use were compared with real rows" if used else "later batches have real rows to be compared with"
+    return "answered", f"Yes: {told} ({listed(real)}).", "drift"
 
 
 def _use(reading: Reading, verdict: Verdict | None) -> Told:
@@ -278,12 +316,9 @@ _QUESTIONS: tuple[tuple[str, Callable[[Reading, Verdict | None], Told]], ...] = 
     ("Do figures carry intervals, and is the worst group named?", _intervals),
     (
         "Is bias followed from source to synthetic table to model?",
-        _of_family("bias.", chapter="bias", absent="The bias chain was not measured."),
+        _bias,
     ),
-    (
-        "Are labels plausible in every group?",
-        _of_family("quality.label", chapter="quality", absent="Label plausibility was not measured."),
-    ),
+    ("Are labels plausible in every group?", _labels),
     ("Are calibration and errors at the threshold shown, not only discrimination?", _threshold),
     (
         "What does privacy cost in each group?",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from synthml.report.charts import Whisker, scale_for, whisker
 from synthml.report.disclosure import disclosure_line, is_measured
+from synthml.report.lines import chapter_lines
 from synthml.report.reading import KIND_TITLES, margin_text, rows_text, standing
 from synthml.report.wording import count, interval, label, listed, number, plural, prose
 
@@ -74,7 +75,7 @@ def summarise(reading: Reading, verdict: Verdict | None) -> Summary:
 
 def _details(reading: Reading, verdict: Verdict | None) -> tuple[str, ...]:
     beyond = disclosure_line(reading, verdict) if reading.headline is not None else ""
-    return _beats_nothing(reading), _groups_line(reading), _weakest_line(reading), beyond
+    return _beats_nothing(reading), _groups_line(reading), _weakest_line(reading), *chapter_lines(reading), beyond
 
 
 def _verdict_line(verdict: Verdict | None) -> str:

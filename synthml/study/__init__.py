@@ -5,6 +5,7 @@
 `columns`   which columns are used, whether every role has them, and their kinds
 `tables`    normalisation: four forms of a column, the same under every library
 `target`    task, classes and the positive class
+`rules`     rules between columns, a small language of their own
 `groups`    Grouping: groups by sensitive columns and intersections; bins of numbers
 `checks`    the checks of values
 `split`     a split that never tears the rows of one subject apart

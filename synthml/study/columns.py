@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from synthml.digest import without_digest
 from synthml.study.problems import listed
+from synthml.study.rules import Misread, columns_in, problem_of
 from synthml.study.schema import nearest_word
 from synthml.study.tables import NOT_A_COLUMN, natural_kind
 
@@ -86,7 +87,7 @@ def resolve_columns(
     main = [role for role in tables if role in MAIN] or list(tables)
     if complete:
         _check_words(schema, tables, known, index, problems)
-        _check_rules(schema.rules, known, problems)
+        _check_rules(schema, known, problems)
     features = _features(schema, tables, main)
     named = (schema.target, *features, *schema.sensitive, *schema.quasi_identifiers, *schema.secrets)
     wanted = list(
@@ -135,11 +136,16 @@ def _check_words(
         problems.add(f"schema.{setting}", f"column '{name}' stands in none of the tables ({', '.join(tables)})", remedy)
 
 
-def _check_rules(rules: Sequence[str], known: set[str], problems: Problems) -> None:
-    for i, rule in enumerate(rules):
-        if not _in_rules([rule], known):
-            told = f"rule {i} names no column of the tables"
-            problems.add("schema.rules", told, "Write it over columns, such as `discharge >= admission`.")
+def _check_rules(schema: Schema, known: set[str], problems: Problems) -> None:
+    """Columns that a rule names and no table has, or that no rule may name."""
+    for rule in schema.rules:
+        for name, place in columns_in(rule):
+            if name == schema.subject:
+                problems.append(problem_of(rule, Misread("names the subject", "A rule is about values, not about ids.", place)))
+            elif name not in known:
+                remedy = f'{_near(name, known)} A text stands in "quotes".'
+                told = Misread(f"names '{name[:40]}', which is a column of no table", remedy, place)
+                problems.append(problem_of(rule, told))
 
 
 def _near(name: str, known: set[str]) -> str:
@@ -155,8 +161,7 @@ def _features(schema: Schema, tables: Mapping[str, pa.Table], main: Sequence[str
 
 
 def _in_rules(rules: Sequence[str], known: set[str]) -> list[str]:
-    words = {word for rule in rules for word in re.findall(r"[^\s<>=!()+*/,]+", rule)}
-    return [name for name in sorted(known) if name in words]
+    return sorted({name for rule in rules for name, _ in columns_in(rule)} & known)
 
 
 def _extra(

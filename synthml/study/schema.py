@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from synthml.errors import Problem, StudyError
+from synthml.study.rules import syntax_problems
+from synthml.study.shares import stated_shares
 
 __all__ = ["KINDS", "ROLES", "TASKS", "Kind", "MinimumCell", "Role", "Schema", "Task", "nearest_word"]
 
@@ -51,7 +53,8 @@ class Schema:
     subject            the column that says whose row it is: several rows of one person stay together everywhere
     quasi_identifiers  what an attacker may know; `secrets`: what an attacker may infer (default: the target)
     minimum_cell       smaller groups are insufficient and suppressed
-    rules              statements that hold in every real row, such as `discharge >= admission`
+    reference_shares   sensitive column -> group -> known share of the population, such as {sex: {F: 0.51, M: 0.49}}
+    rules              statements that hold in every real row, such as `discharge >= admission` (docs/rules.md)
     maximum_groups     a sensitive column with more groups than this is a mistake
 
     Law: `Schema.from_dict(schema.to_dict()) == schema`. Raises StudyError with every problem of its own words.
@@ -71,6 +74,7 @@ class Schema:
     minimum_cell: MinimumCell = MinimumCell()
     rules: Sequence[str] = ()
     maximum_groups: int = 30
+    reference_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -89,6 +93,7 @@ class Schema:
         object.__setattr__(self, "intersections", ranked)
         object.__setattr__(self, "bins", _bins(self.bins, problems))
         object.__setattr__(self, "kinds", _kinds(self.kinds, problems))
+        object.__setattr__(self, "reference_shares", stated_shares(self.reference_shares, problems))
         if isinstance(self.minimum_cell, Mapping):
             object.__setattr__(self, "minimum_cell", _cell(self.minimum_cell, problems))
         item = getattr(self.positive, "item", None)
@@ -129,7 +134,7 @@ class Schema:
             elif isinstance(value, tuple):
                 out[f.name] = [list(v) if isinstance(v, tuple) else v for v in value]
             elif isinstance(value, Mapping):
-                out[f.name] = {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
+                out[f.name] = {key: _written(v) for key, v in value.items()}
             else:
                 out[f.name] = value
         return out
@@ -150,6 +155,12 @@ class Schema:
         if self.subject is not None:
             said.setdefault(self.subject, "subject")
         return said
+
+
+def _written(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _names(given: object, where: str, problems: list[Problem]) -> tuple[str, ...]:
@@ -247,6 +258,9 @@ def _own_words(schema: Schema) -> list[Problem]:
         unknown = [column for column in columns if column not in schema.sensitive]
         if unknown:
             wrong("intersections", f"{', '.join(unknown)} not among `sensitive`", "List every column of it there too.")
+    for column in schema.reference_shares:
+        if column not in schema.sensitive:
+            wrong(f"reference_shares.{column}", "is not among `sensitive`", "List the column there too, or leave its shares out.")
     cell = schema.minimum_cell
     if not isinstance(cell, MinimumCell) or not all(
         isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in (cell.rows, cell.events)
@@ -255,4 +269,4 @@ def _own_words(schema: Schema) -> list[Problem]:
     groups = schema.maximum_groups
     if not isinstance(groups, int) or isinstance(groups, bool) or groups < 2:
         wrong("maximum_groups", "is not a whole number of at least 2", "The default is 30.")
-    return problems
+    return [*problems, *syntax_problems(schema.rules)]

@@ -18,7 +18,9 @@ from synthml.study.columns import REAL, Columns, check_names, resolve_columns
 from synthml.study.contamination import Contamination, check_contamination, check_same_tables
 from synthml.study.groups import Grouping, groupings_of, resolve_bins
 from synthml.study.problems import Problems, listed, rows_of
+from synthml.study.rules import Rule, bind_rules, label_notes
 from synthml.study.schema import ROLES, Schema
+from synthml.study.shares import check_shares
 from synthml.study.tables import Table, frame_of, normalise
 from synthml.study.target import Target, resolve_target
 
@@ -53,6 +55,7 @@ class Study:
     tables         role -> Table
     classes        the labels of the target as they stand in the tables, in the order of the codes; binary: (negative, positive)
     contamination  subjects and rows that source and holdout share, beside what chance gives
+    rules          the rules of the schema, read and checked against the columns
     notes          what was chosen for want of a word in the schema, and what cannot be told
     """
 
@@ -62,6 +65,7 @@ class Study:
     generation: GenerationRecord | None
     classes: tuple[object, ...]
     contamination: Contamination
+    rules: tuple[Rule, ...]
     notes: tuple[str, ...]
 
     def __init__(
@@ -88,8 +92,11 @@ class Study:
         frames = {role: _normalised(role, arrow, columns, problems) for role, arrow in arrows.items()}
         check_values(frames, problems)
         check_target(frames, schema.target, problems)
+        self.rules, misread = bind_rules(schema.rules, columns.kinds)
+        problems += misread
         target = resolve_target(schema, frames, columns.kinds.get(schema.target, "numeric"), problems, notes)
         bins = resolve_bins(schema, columns.kinds, frames, problems, notes)
+        check_shares(schema, columns.kinds, bins, frames, problems, notes)
         self._subjects = _subject_codes(arrows, frames, schema.subject, problems, notes)
         check_sizes(frames, target.codes, self._subjects, schema, target.task, problems)
         compared = [name for name in (*columns.features, schema.target) if name in columns.kinds]
@@ -99,6 +106,7 @@ class Study:
         if problems:
             raise StudyError(problems)
         note_features(frames, columns.features, schema.target, notes)
+        notes += label_notes(self.rules, frames)
         notes += [text for role, text in _WITHOUT.items() if role not in self.roles]
         notes += [note for reading in readings.values() for note in reading.notes]
         self.notes = tuple(notes)
@@ -171,6 +179,7 @@ class Study:
             "minimum_cell": {"rows": schema.minimum_cell.rows, "events": schema.minimum_cell.events},
             "rules": list(schema.rules),
             "maximum_groups": schema.maximum_groups,
+            "reference_shares": sorted(schema.reference_shares),
             "contamination": {
                 "subjects": self.contamination.subjects,
                 "rows": self.contamination.rows,

@@ -1,5 +1,6 @@
 """Subgroups: does the synthetic-trained model serve every patient group, and where is it worst?
 
+`showing`      which groups of a table are shown: one decision for every kind of evidence
 `measure`      the evidence of kind "subgroups": figures per group, disparities, slices
 `naming`       which groups may be named
 `suppression`  which groups are withheld, so that no small one can be worked out

@@ -16,9 +16,9 @@ from synthml.metrics import Undefined, estimate, loss, metrics_for
 from synthml.subgroups.cells import RATES, Cells, draw_cells, joint_cells
 from synthml.subgroups.disparities import difference, difference_corrected, ratio, worst
 from synthml.subgroups.joint import rates, smooth
-from synthml.subgroups.naming import columns_label, group_label, named_groupings
+from synthml.subgroups.naming import columns_label, group_label
+from synthml.subgroups.showing import shown_groups
 from synthml.subgroups.slices import worst_slices
-from synthml.subgroups.suppression import withhold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,9 +77,7 @@ def _coded(outcome: Outcome) -> Outcome:
 
 
 def _measured(study: Study, used: Mapping[str, Outcome], seed: int, settings: _Settings) -> Evidence:
-    members = named_groupings(study)
-    truth = used["tstr"].truth.astype(np.int64) if used["tstr"].task == "binary" else None
-    withheld = withhold(members, truth, study.schema.minimum_cell)
+    members, withheld = shown_groups(study, "holdout")
     figures: dict[str, Estimate] = {}
     by_group: list[dict[str, Any]] = []
     by_column: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ model was trained for and that has no holdout row is kept, empty: silence about 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from synthml.study import Study
+    from synthml.study.schema import Role
 
 __all__ = ["FEWEST", "RARE", "Members", "named_groupings"]
 
@@ -53,11 +54,15 @@ def people_in(codes: NDArray[np.int64], groups: int, subjects: NDArray[np.int64]
     return np.bincount(pairs // (int(subject.max(initial=0)) + 1), minlength=groups).astype(np.int64)
 
 
-def named_groupings(study: Study, role: Literal["source", "holdout"] = "holdout") -> tuple[Members, ...]:
-    """The groupings of a table (one per sensitive column and intersection) under labels that may be published."""
+def named_groupings(study: Study, role: Role = "holdout") -> tuple[Members, ...]:
+    """The groupings of a table (one per sensitive column and intersection) under labels that may be published.
+
+    Source and holdout say which labels are rare; one of the two must be there.
+    """
     subjects = study.subjects(role)
-    known: dict[str, _Role] = {name: _Role(study, name) for name in ("holdout", "source", "synthetic") if name in study.roles}
-    real = [table for name, table in known.items() if name != "synthetic"]
+    wanted = dict.fromkeys(("holdout", "source", "synthetic", role))
+    known: dict[str, _Role] = {name: _Role(study, name) for name in wanted if name in study.roles}
+    real = [known[name] for name in ("holdout", "source") if name in known]
     rare = _rare_labels(real, study.schema.bins)
     others = [table for name, table in known.items() if name != role]
     found = []

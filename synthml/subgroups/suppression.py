@@ -28,11 +28,12 @@ from synthml.subgroups.naming import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
     from synthml.study.schema import MinimumCell
-    from synthml.subgroups.naming import Members
+    from synthml.subgroups.naming import Labels, Members
 
 __all__ = ["Withheld", "Withholding", "relations", "withhold"]
 
@@ -104,8 +105,17 @@ def relations(members: Sequence[Members], total: NDArray[np.int64]) -> list[Rela
     return found
 
 
-def withhold(members: Sequence[Members], truth: NDArray[np.int64] | None, minimum: MinimumCell) -> Withholding:
-    """Decide which groups of which grouping are withheld. truth (n,) 0/1 of the rows when binary, else None."""
+def withhold(
+    members: Sequence[Members],
+    truth: NDArray[np.int64] | None,
+    minimum: MinimumCell,
+    before: AbstractSet[Labels] = frozenset(),
+) -> Withholding:
+    """Decide which groups of which grouping are withheld.
+
+    truth (n,): 0/1 of the rows when binary, else None. before: groups that are withheld in another table, by their labels: they
+    are withheld here first, and shown only where that takes no other group's place.
+    """
     counts = counts_of(members, truth)
     people = np.concatenate([member.people for member in members]) if members else np.zeros(0, dtype=np.int64)
     rows = counts.sum(axis=1)
@@ -115,7 +125,8 @@ def withhold(members: Sequence[Members], truth: NDArray[np.int64] | None, minimu
     empty = rows == 0
     small &= ~empty
     total = counts[: len(members[0].grouping.labels)].sum(axis=0) if members else np.zeros(counts.shape[1], dtype=np.int64)
-    state = _State(counts, empty, small, np.zeros_like(small), minimum, relations(members, total))
+    asked = np.array([labels in before and small.any() for member in members for labels in member.grouping.labels], dtype=bool)
+    state = _State(counts, empty, small, asked & ~empty & ~small, minimum, relations(members, total))
     while state.close_sums() or state.close_chains():
         pass
     state.show_again()

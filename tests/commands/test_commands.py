@@ -23,7 +23,7 @@ STUDY = {
     },
     "tables": {"source": "source.parquet", "synthetic": "synthetic.parquet", "holdout": "holdout.csv"},
     "model": {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"max_iter": 1000}},
-    "measure": {"learners": False, "replicates": 200},
+    "measure": {"learners": False, "replicates": 200, "drift": False},
     "tracking": {"experiment": "clinic", "registered_model": "clinic-ill"},
     "seed": 3,
 }
@@ -54,13 +54,14 @@ def change(place, **parts):
 
 
 def test_measure_writes_evidence_and_report_without_mlflow(place, capsys):
+    change(place, measure={"learners": False, "replicates": 200})
     code, out, _ = call(capsys, "measure", "study.yaml", "--output", "out", "--json")
     assert code == 0
     dossier = synthml.Dossier.from_json((place / "out" / "evidence.json").read_bytes())
     assert json.loads(out)["digest"] == dossier.digest
     assert dossier.figures["utility.auroc.tstr/all"].ok
     assert dossier.created.endswith("Z")
-    assert sorted(p.name for p in (place / "out").iterdir()) == ["evidence.json", "report.html"]
+    assert sorted(p.name for p in (place / "out").iterdir()) == ["drift.html", "evidence.json", "report.html"]
     assert not (place / "mlflow.db").exists()
 
 

@@ -46,7 +46,9 @@ def test_a_run_shows_everything_that_was_measured(recorded: Recorded) -> None:
     assert len(model.metrics) == len(run.dossier.metrics())
     digests = {role: facts["digest"].removeprefix("sha256:")[:32] for role, facts in run.dossier.datasets.items()}
     for metric in model.metrics:
-        expected = "synthetic" if ".trts" in metric.key or metric.key.startswith("disclosure.") else "holdout"
+        about_synthetic = ".trts" in metric.key or metric.key.startswith(("disclosure.", "fidelity."))
+        about_model = metric.key.startswith(("utility.", "disparity.", "learners.", "explain.", "bias.amplification."))
+        expected = "synthetic" if about_synthetic else "holdout" if about_model else metric.dataset_name
         assert (metric.dataset_name, metric.dataset_digest) == (expected, digests[expected])
     contexts = {one.dataset.name: one.tags[0].value for one in found.inputs.dataset_inputs}
     assert contexts == {"source": "source", "synthetic": "synthetic", "holdout": "holdout"}

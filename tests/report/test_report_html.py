@@ -312,7 +312,7 @@ def test_a_kind_of_evidence_that_the_report_does_not_know_is_shown(full: Dossier
     page = Page(report_html(made))
     assert {"bias", "family-weather"} <= {attributes.get("id") for _, attributes in page.elements}
     assert "bias.representation.synthetic" in page.text
-    assert answers(Reading(made), None)[4].chapter == "family-bias"
+    assert answers(Reading(made), None)[4].chapter == "bias"
 
 
 def test_figures_whose_id_cannot_be_read_do_no_harm(full: Dossier) -> None:

@@ -65,7 +65,7 @@ def test_many_missing_columns_are_told_in_one_line():
         ({"bins": {"hight": [1, 2]}}, "schema.bins", "column 'hight' stands in none"),
         ({"kinds": {"zip": "categorical"}}, "schema.kinds", "column 'zip' stands in none"),
         ({"secrets": ["hiv"]}, "schema.secrets", "column 'hiv' stands in none"),
-        ({"rules": ["a >= b"]}, "schema.rules", "rule 0 names no column of the tables"),
+        ({"rules": ["a >= age"]}, "schema.rules", "the rule `a >= age` names 'a', which is a column of no table"),
         ({"quasi_identifiers": ["zip"]}, "schema.quasi_identifiers", "column 'zip' stands in none"),
     ],
 )

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patients import patient_study
 from scipy.optimize import linprog
 
+import synthml
 from synthml.study.groups import Grouping, cross
 from synthml.study.schema import MinimumCell
 from synthml.subgroups.naming import Members, people_in
+from synthml.subgroups.showing import shown_groups
 from synthml.subgroups.suppression import Withheld, Withholding, withhold
 
 MINIMUM = MinimumCell(rows=100, events=20)
@@ -190,3 +193,35 @@ def test_intersections_that_share_a_column_are_linked():
     assert any(why is Withheld.SMALL for why in found.by_grouping[0])
     for low, high in _attack(found, groups, truth, np.ones(2)):
         assert high - low >= MINIMUM.rows - 1e-3
+
+
+def test_what_another_table_withholds_is_the_first_choice_here():
+    """Of the groups that would hide a small one, the one that is withheld elsewhere is taken, and no other besides."""
+    made, truth = table([500, 400, 300, 99], [100, 100, 100, 40])
+    assert flags(withhold(members(made), truth, MINIMUM)) == "..cs"
+    assert flags(withhold(members(made), truth, MINIMUM, {(("g", "g0"),)})) == "c..s"
+
+
+def test_what_another_table_withholds_is_shown_where_nothing_is_small():
+    made, truth = table([500, 400, 300], [100, 100, 100])
+    assert flags(withhold(members(made), truth, MINIMUM, {(("g", "g0"),)})) == "..."
+
+
+def test_every_kind_of_evidence_withholds_the_same_groups_of_the_source():
+    """Otherwise what one kind shows would give away what another hides."""
+    study = patient_study(1500, minimum_cell=MinimumCell(rows=230, events=20))
+    shown, decided = shown_groups(study, "source")
+    hidden = {
+        name
+        for member, reasons in zip(shown, decided.by_grouping, strict=True)
+        for name, why in zip(member.grouping.names, reasons, strict=True)
+        if why is not None
+    }
+    assert hidden
+    dossier = synthml.measure(study, kinds=["bias", "fidelity", "quality", "disclosure"])
+    named = {"bias_representation": ("of", "n_against"), "fidelity_groups": ("of", "n"), "disclosure_groups": ("name", "n")}
+    sized = [
+        row[name] for table, (name, count) in named.items() for row in dossier.tables[table] if row[name] != "all" and row[count]
+    ]
+    assert len(sized) > 10
+    assert not hidden & set(sized)

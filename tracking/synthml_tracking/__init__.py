@@ -10,6 +10,9 @@
     facts, documents, ancestry          what a gate decides from: evidence that counts, and the tables behind a model
     registry, attachments               one logged model as the store holds it; what its statements are worth
     ledger, entries                     statements about tables, which belong to no single version
+    monitoring  production batches against what a version was proven on, as a series
+    autologging recording what code trains that knows nothing of synthml; adopting: its models, recognising: its tables
+    evaluator   the same figures through MLflow's own `evaluate`
 
     items       what is logged: typed, pure, decided without a server
     spool       keeps it on local disk until the store has it
@@ -32,22 +35,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthml_tracking.attaching import attach
+    from synthml_tracking.autologging import autolog
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.facts import gather_facts
     from synthml_tracking.gating import gate
+    from synthml_tracking.monitoring import MonitorResult, monitor
     from synthml_tracking.recalls import lift_recall, recall, recalls_of
     from synthml_tracking.resuming import resume
     from synthml_tracking.run import Run, start_run
     from synthml_tracking.writer import Recorded
 
 _HOME = {
+    "MonitorResult": "monitoring",
     "Recorded": "writer",
     "Run": "run",
     "attach": "attaching",
+    "autolog": "autologging",
     "evaluate": "evaluating",
     "gate": "gating",
     "gather_facts": "facts",
     "lift_recall": "recalls",
+    "monitor": "monitoring",
     "recall": "recalls",
     "recalls_of": "recalls",
     "resume": "resuming",
@@ -55,13 +63,16 @@ _HOME = {
 }
 
 __all__ = [
+    "MonitorResult",
     "Recorded",
     "Run",
     "attach",
+    "autolog",
     "evaluate",
     "gate",
     "gather_facts",
     "lift_recall",
+    "monitor",
     "recall",
     "recalls_of",
     "resume",

@@ -15,6 +15,7 @@ import click
 
 from synthml import __version__
 from synthml_tracking.commands.key import key as key_group
+from synthml_tracking.commands.monitor import monitor
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.recall import recall
 from synthml_tracking.commands.release import release
@@ -23,6 +24,8 @@ from synthml_tracking.commands.trust import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from synthml.quality import Suspects
 
 __all__ = ["cli", "main"]
 
@@ -61,6 +64,7 @@ def cli() -> None:
 
 cli.add_command(release)
 cli.add_command(sweep)
+cli.add_command(monitor)
 cli.add_command(key_group)
 cli.add_command(policy_group)
 cli.add_command(recall)
@@ -188,18 +192,26 @@ def _show_run(active: Any, version: Any, *, as_json: bool) -> None:
     "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for evidence.json and report.html."
 )
 @click.option("--kind", "kinds", multiple=True, help="Only this kind of evidence; may be given several times.")
+@click.option(
+    "--suspects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the positions of rows with doubtful labels and of repeated rows; for whoever holds the tables.",
+)
 @_seed
 @_as_json
-def measure(study: Path, output: Path, kinds: tuple[str, ...], seed: int | None, as_json: bool) -> None:
+def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | None, seed: int | None, as_json: bool) -> None:
     """Measure a study without MLflow, for whoever holds the real rows: writes evidence.json and report.html."""
     from synthml import StudyFile, report_html
     from synthml import measure as measure_study
     from synthml_tracking.clock import now_iso
     from synthml_tracking.console import steps
-    from synthml_tracking.files import write_whole
+    from synthml_tracking.files import write_private, write_whole
+    from synthml_tracking.suspects import check_suspects, suspects_csv
 
-    file = StudyFile.load(study)
-    with steps(18, quiet=as_json) as step:
+    file, pages = StudyFile.load(study), dict[str, str]()
+    check_suspects(suspects, output, kinds)
+    found: list[Suspects] = []
+    with steps(24, quiet=as_json) as step:
         step("reading and checking the tables")
         dossier = measure_study(
             file.study(),
@@ -207,11 +219,17 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], seed: int | None,
             kinds=kinds or None,
             seed=file.seed if seed is None else seed,
             settings=file.settings,
+            pages=pages.__setitem__,
+            suspects=found.append,
             progress=step,
         ).stamped(created=now_iso())
     output.mkdir(parents=True, exist_ok=True)
     write_whole(output / "evidence.json", dossier.to_json())
+    for name, page in pages.items():
+        write_whole(output / name, page.encode())
     write_whole(output / "report.html", report_html(dossier).encode())
+    if suspects is not None:
+        write_private(suspects, suspects_csv(found))
     if as_json:
         click.echo(
             json.dumps(
@@ -228,6 +246,9 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], seed: int | None,
     for note in dossier.notes:
         console.print(f"note: {note}", markup=False)
     console.print(f"evidence: {output / 'evidence.json'}\nreport: {output / 'report.html'}", markup=False, soft_wrap=True)
+    if suspects is not None:
+        told = f"suspects: {suspects}  ({sum(map(len, found)):,} findings; keep it: it is no part of the evidence)"
+        console.print(told, markup=False, soft_wrap=True)
 
 
 @cli.command()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier
 
-__all__ = ["dossier_table", "steps"]
+__all__ = ["chain_table", "dossier_table", "steps"]
 
 
 @contextmanager
@@ -73,6 +73,28 @@ def dossier_table(dossier: Dossier) -> Table:
         label = "everyone" if of == "all" else ", ".join(f"{column} {label}" for column, label in parse_of(of))
         rows = "" if tstr is None or tstr.n is None or not tstr.ok else f"{tstr.n:,}"
         table.add_row(escape(label), _number(tstr), _number(trtr), "" if loss is None or not loss.ok else str(loss), rows)
+    return table
+
+
+def chain_table(dossier: Dossier) -> Table | None:
+    """How each group's outcomes differ from everyone else's, from source to synthetic table to model; None when not measured."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from synthml.figures import parse_of
+
+    steps_shown = ("outcome.source", "outcome.synthetic", "chain.model", "chain.real_model")
+    of_source = [name for name in dossier.figures if name.startswith("bias.outcome.source/")]
+    shown = [name.partition("/")[2] for name in of_source if dossier.figures[name].ok]
+    if not shown:
+        return None
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    for title in ("outcome against everyone else", "source", "synthetic", "model", "real-trained"):
+        table.add_column(title, justify="left" if title.startswith("outcome") else "right", no_wrap=True, max_width=29)
+    for of in shown:
+        cells = [dossier.figures.get(f"bias.{step}/{of}") for step in steps_shown]
+        label = ", ".join(f"{column} {value}" for column, value in parse_of(of))
+        table.add_row(escape(label), *("—" if c is None or c.value is None else f"{c.value:+.3f}" for c in cells))
     return table
 
 

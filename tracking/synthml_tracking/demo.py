@@ -132,7 +132,7 @@ def print_demo(result: DemoResult) -> None:
     """What was found, and what to open."""
     from rich.console import Console
 
-    from synthml_tracking.console import dossier_table
+    from synthml_tracking.console import chain_table, dossier_table
 
     console = Console(highlight=False)
     tables = result.dossier.datasets
@@ -140,6 +140,10 @@ def print_demo(result: DemoResult) -> None:
     console.print("[bold]High use of care, predicted by a model that has only seen synthetic persons[/bold]")
     console.print(f"{rows}\n", markup=False)
     console.print(dossier_table(result.dossier))
+    chain = chain_table(result.dossier)
+    if chain is not None:
+        console.print()
+        console.print(chain)
     console.print(f"\n{result.verdict}", markup=False)
     for note in result.dossier.notes:
         console.print(f"note: {note}", markup=False)

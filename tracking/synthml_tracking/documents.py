@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from synthml_tracking.attachments import Attached
     from synthml_tracking.registry import Found
 
-__all__ = ["Document", "authors", "combined", "documents", "signatures"]
+__all__ = ["Document", "authors", "combined", "documents", "dossiers_of", "signatures"]
 
 _EVALUATORS = frozenset({"utility", "subgroups"})
 _EV = "synthml.ev."
@@ -59,8 +59,6 @@ class Document:
 
 def documents(found: Found, attached: Sequence[Attached], policy: Policy) -> tuple[Document, ...]:
     """The evidence about this model, each document with what is signed over it. Raises EvidenceError."""
-    from synthml.evidence import Dossier
-
     named = {key.removeprefix(_EV) for key in found.tags if key.startswith(_EV)}
     gone = sorted(named - set(found.evidence))
     if gone:
@@ -68,7 +66,20 @@ def documents(found: Found, attached: Sequence[Attached], policy: Policy) -> tup
             f"evidence {gone[0]} is named by a tag of run {found.run_id} and is not there; "
             "a recording that was cut off is finished by `synthml resume`"
         )
-    read = []
+    about = _about(found)
+    return tuple(_document(key, found.evidence[key], dossier, attached, found.digest, policy) for key, dossier in about.items())
+
+
+def dossiers_of(found: Found) -> tuple[Dossier, ...]:
+    """The evidence about the model's files as they stand, signed or not. Raises EvidenceError when a document was changed."""
+    return tuple(_about(found).values())
+
+
+def _about(found: Found) -> dict[str, Dossier]:
+    """Key -> document, of those about these very files."""
+    from synthml.evidence import Dossier
+
+    read = {}
     for key, raw in sorted(found.evidence.items()):
         if hashlib.sha256(raw).hexdigest()[:32] != key:
             raise EvidenceError(
@@ -76,8 +87,8 @@ def documents(found: Found, attached: Sequence[Attached], policy: Policy) -> tup
             )
         dossier = Dossier.from_json(raw)
         if (dossier.model or {}).get("digest") == found.digest:
-            read.append(_document(key, raw, dossier, attached, found.digest, policy))
-    return tuple(read)
+            read[key] = dossier
+    return read
 
 
 def _document(key: str, raw: bytes, dossier: Dossier, attached: Sequence[Attached], model: str, policy: Policy) -> Document:

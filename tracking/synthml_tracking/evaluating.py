@@ -24,7 +24,7 @@ from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import Observer, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from securesystemslib.signer import Signer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from synthml.evidence import Dossier
     from synthml_tracking.models import LoadedModel
 
-__all__ = ["evaluate"]
+__all__ = ["FoundModel", "check_fit", "evaluate", "find_model", "measured"]
 
 
 def evaluate(
@@ -64,12 +64,21 @@ def evaluate(
         client = load_mlflow().MlflowClient(tracking_uri=uri)
         progress("loading the logged model")
         with patience("loading the model"):
-            found = _found(client, model_uri)
-        _check(study, found.loaded.metadata)
+            found = find_model(client, model_uri)
+        check_fit(study, found.loaded.metadata)
         with patience("starting the evaluation's run"):
             run = _start(client, found)
+        pages: dict[str, str] = {}
         try:
-            dossier = _measured(study, found, seed, settings or MeasureSettings(), progress)
+            dossier = measured(
+                study,
+                found.loaded,
+                found.model_id,
+                seed=seed,
+                settings=settings or MeasureSettings(),
+                pages=pages.__setitem__,
+                progress=progress,
+            )
             dossier = dossier.stamped(created=now_iso(), producer=producer)
             spool = _sealed(
                 study,
@@ -77,6 +86,7 @@ def evaluate(
                 found,
                 Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id),
                 signer,
+                pages,
             )
         except BaseException as error:
             _give_up(client, run.info.run_id, error)
@@ -88,7 +98,7 @@ def evaluate(
 
 
 @dataclass(frozen=True)
-class _Found:
+class FoundModel:
     """A logged model, where it came from, and the versions that it stands under."""
 
     model_id: str
@@ -99,17 +109,18 @@ class _Found:
     loaded: LoadedModel
 
 
-def _found(client: Any, model_uri: str) -> _Found:
+def find_model(client: Any, model_uri: str) -> FoundModel:
+    """A logged model, loaded. Raises InputError for an address that names none."""
     from synthml_tracking.models import load_predictor
 
     model_id = logged_model_id(client, model_uri)
     logged = client.get_logged_model(model_id)
     versions = {(one.name, one.number): one.tags for one in versions_of(client, model_id, logged.source_run_id)}
     loaded = load_predictor(f"models:/{model_id}")
-    return _Found(model_id, logged.name, logged.source_run_id, str(logged.experiment_id), versions, loaded)
+    return FoundModel(model_id, logged.name, logged.source_run_id, str(logged.experiment_id), versions, loaded)
 
 
-def _check(study: Study, noted: Mapping[str, Any]) -> None:
+def check_fit(study: Study, noted: Mapping[str, Any]) -> None:
     """The model's features and task must be the study's."""
     expected, given = noted.get("features"), list(study.schema.features or ())
     if expected is not None and set(expected) != set(given):
@@ -125,18 +136,29 @@ def _check(study: Study, noted: Mapping[str, Any]) -> None:
             raise InputError(f"the model was trained for another {word} than the study's: set schema.{word} to what it was")
 
 
-def _start(client: Any, found: _Found) -> Any:
+def _start(client: Any, found: FoundModel) -> Any:
     tags = {"mlflow.runName": f"evaluation of {found.name}"}
     if found.run_id is not None:
         tags["mlflow.parentRunId"] = found.run_id
     return client.create_run(found.experiment_id, tags=tags)
 
 
-def _measured(study: Study, found: _Found, seed: int, settings: MeasureSettings, progress: Callable[[str], None]) -> Dossier:
+def measured(
+    study: Study,
+    loaded: LoadedModel,
+    model_id: str | None,
+    *,
+    seed: int,
+    settings: MeasureSettings,
+    kinds: Iterable[str] | None = None,
+    pages: Callable[[str, str], None] = lambda _name, _html: None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Dossier:
+    """The dossier of a loaded model: its own threshold, its columns in its own order, and the digests it was trained with."""
     from synthml import measure
     from synthml.utility.preparation import is_estimator
 
-    predictor, noted = found.loaded.predictor, found.loaded.metadata
+    predictor, noted = loaded.predictor, loaded.metadata
     threshold = noted.get("threshold") if study.schema.task == "binary" else None
     with without_autolog():
         dossier = measure(
@@ -144,8 +166,10 @@ def _measured(study: Study, found: _Found, seed: int, settings: MeasureSettings,
             model=predictor if is_estimator(predictor) else None,
             fitted=_InOrder(predictor, noted["features"]) if noted.get("features") else predictor,
             threshold=threshold,
+            kinds=kinds,
             seed=seed,
             settings=settings,
+            pages=pages,
             progress=progress,
         )
     # what the model learned from is known by digest, though the evaluator may not hold it
@@ -154,7 +178,8 @@ def _measured(study: Study, found: _Found, seed: int, settings: MeasureSettings,
     differ = [role for role in other if dossier.datasets[role]["digest"] != learned[role]["digest"]]
     notes = (f"the {role} table is not the one that the model was trained with: their digests differ" for role in differ)
     dossier = replace(dossier, datasets={**learned, **dossier.datasets}).noting(*notes)
-    return dossier.with_model(found.loaded.digest, f"models:/{found.model_id}", threshold=threshold)
+    uri = None if model_id is None else f"models:/{model_id}"
+    return dossier.with_model(loaded.digest, uri, threshold=threshold)
 
 
 class _InOrder:
@@ -171,9 +196,11 @@ class _InOrder:
         return self._predictor(X[self._columns])
 
 
-def _sealed(study: Study, dossier: Dossier, found: _Found, target: Target, signer: Signer | None) -> Spool:
+def _sealed(
+    study: Study, dossier: Dossier, found: FoundModel, target: Target, signer: Signer | None, pages: Mapping[str, str]
+) -> Spool:
     signed = signed_evidence(dossier, signer)
-    files = items.artifact_files(dossier, None, signed=signed)
+    files = items.artifact_files(dossier, None, signed=signed, pages=pages)
     listed = items.evaluation(
         study,
         dossier,

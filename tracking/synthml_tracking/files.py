@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["flush_folder", "write_whole"]
+__all__ = ["flush_folder", "write_private", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees all of it or none of it, whatever happens meanwhile."""
     beside = path.with_name(f".{path.name}.part")
     with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    _flush_entry(path.parent)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """As `write_whole`, for its owner's eyes only, from the first byte on."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -42,6 +42,7 @@ __all__ = [
     "datasets",
     "descent",
     "draw",
+    "evaluated",
     "evaluation",
     "evidence_key",
     "known",
@@ -287,8 +288,41 @@ def evaluation(
     yield from params(dossier.study, None, dossier.seed)
     yield from _tags(dossier, None, tables)
     yield from metrics(dossier)
-    evidence, key = _evidence_path(dossier), f"synthml.ev.{evidence_key(dossier)}"
     yield from (ArtifactItem(path) for path in artifacts)
+    yield from _marks(dossier, tables, source_run, versions, signed)
+    yield from ledger
+    yield EndItem("FINISHED")
+
+
+def evaluated(
+    study: Study,
+    dossier: Dossier,
+    verdict: Verdict | None,
+    *,
+    artifacts: Iterable[str],
+    source_run: str | None,
+    versions: Mapping[tuple[str, str], Mapping[str, str]],
+    logged_by_mlflow: Iterable[str],
+) -> Iterator[Item]:
+    """What MLflow's own `evaluate` leaves to an evaluator. The run is the user's: it gets no parameter and no end from here."""
+    tables, theirs = datasets(study), frozenset(logged_by_mlflow)
+    yield from tables
+    bound = (dossier.model or {}).get("digest") is not None
+    yield from (tag for tag in _tags(dossier, verdict, tables) if bound or tag.key != "synthml.model_digest")
+    yield from (item for item in metrics(dossier) if item.key not in theirs)
+    yield from (ArtifactItem(path) for path in artifacts)
+    yield from _marks(dossier, tables, source_run, versions)
+
+
+def _marks(
+    dossier: Dossier,
+    tables: Iterable[DatasetItem],
+    source_run: str | None,
+    versions: Mapping[tuple[str, str], Mapping[str, str]],
+    signed: Sequence[Attachment] = (),
+) -> Iterator[Item]:
+    """The evidence, added to the run that trained the model and told to each version, whose roles of a table are kept."""
+    evidence, key = _evidence_path(dossier), f"synthml.ev.{evidence_key(dossier)}"
     if source_run is not None:
         yield ArtifactItem(evidence, source_run)
         yield TagItem(key, dossier.producer, source_run)
@@ -302,8 +336,6 @@ def evaluation(
             tag = f"synthml.ds.{short_digest(item.digest)}"
             roles = {*item.roles, *filter(None, held.get(tag, "").split(","))}
             yield VersionTagItem(name, number, tag, ",".join(sorted(roles)))
-    yield from ledger
-    yield EndItem("FINISHED")
 
 
 def draw(study: Study, dossier: Dossier, setting: Mapping[str, Any], number: int, outcome: str) -> Iterator[Item]:
@@ -355,9 +387,13 @@ def version(
 
 
 def artifact_files(
-    dossier: Dossier, verdict: Verdict | None, release: AttachedRelease | None = None, signed: Sequence[Attachment] = ()
+    dossier: Dossier,
+    verdict: Verdict | None,
+    release: AttachedRelease | None = None,
+    signed: Sequence[Attachment] = (),
+    pages: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
-    """Path under the run's artifacts -> content."""
+    """Path under the run's artifacts -> content. pages: further HTML by file name, such as Evidently's."""
     from synthml.report import report_html
 
     files = {
@@ -367,6 +403,7 @@ def artifact_files(
     if verdict is not None:
         document = json.dumps(verdict.to_dict(), sort_keys=True, indent=1, ensure_ascii=False)
         files["synthml/verdict.json"] = document.encode("utf-8")
+    files |= {f"synthml/{name}": text.encode("utf-8") for name, text in (pages or {}).items()}
     if release is not None:
         files[f"synthml/attestations/{release.key}.dsse.json"] = release.raw
     return {**files, **{one.path: one.raw for one in signed}}

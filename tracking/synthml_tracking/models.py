@@ -231,11 +231,11 @@ def _check(predictor: Any, folder: Path, X: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A logged model. predictor: as it was trained; metadata: what synthml noted in it; digest: of its files in the store."""
+    """A model. predictor: as it was trained; metadata: what synthml noted in it; digest: of its files, None when it has none."""
 
     predictor: Any
     metadata: Mapping[str, Any]
-    digest: str
+    digest: str | None
 
 
 def load_predictor(model_uri: str) -> LoadedModel:

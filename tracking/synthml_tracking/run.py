@@ -44,9 +44,15 @@ if TYPE_CHECKING:
     from synthml_tracking.releases import AttachedRelease
     from synthml_tracking.scan import Finding
 
-__all__ = ["Run", "start_run"]
+__all__ = ["Run", "open_run", "start_run"]
 
 DEFAULT_EXPERIMENT = "synthml"
+_OPEN: dict[str, Run] = {}
+
+
+def open_run(run_id: str) -> Run | None:
+    """The wrapped run of that id whose block has not ended yet."""
+    return _OPEN.get(run_id)
 
 
 @contextmanager
@@ -57,6 +63,7 @@ def start_run(
     run_name: str | None = None,
     tracking_uri: str | None = None,
     nested: bool | None = None,
+    join: bool = False,
     seed: int = 0,
     settings: MeasureSettings | None = None,
     policy: Policy | str = "research-sandbox",
@@ -72,7 +79,8 @@ def start_run(
 
     experiment: default is the one of the active run, else the user's active experiment, else "synthml". tracking_uri: default is
     what the user has set in MLflow, else sqlite:///mlflow.db in the working folder. nested: default is to nest in an active run;
-    False refuses to. policy: of the verdict in report and card. strict: refuse to log files that hold rare values of a table.
+    False refuses to. join: record into the active run, if there is one, and leave it open. policy: of the verdict in report and
+    card. strict: refuse to log files that hold rare values of a table.
     release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and version; its digest
     must be the table's. release_keys: a file of the public keys that it is checked with, by default SYNTHML_TRUSTED_KEYS; with
     neither, only the digest is checked, and that is recorded. signer: whose key signs the evidence
@@ -92,12 +100,10 @@ def start_run(
     outer = mlflow.active_run()
     if outer is not None and nested is False:
         raise InputError(f"run {outer.info.run_id} is active; end it first, or leave out nested=False")
+    joined = join and outer is not None
     with address(uri):
         with patience("starting the run"):
-            experiment_id = _experiment(uri, experiment, outer)
-            active = mlflow.start_run(
-                experiment_id=experiment_id, run_name=run_name, nested=outer is not None, log_system_metrics=False
-            )
+            active = outer if joined else _begun(uri, experiment, run_name, outer)
         run = Run(
             study=study,
             run_id=active.info.run_id,
@@ -113,7 +119,10 @@ def start_run(
             signer=signer,
             progress=progress,
             observer=observer,
+            joined=joined,
         )
+        if not joined:
+            _OPEN[run.run_id] = run
         try:
             yield run
         except BaseException as error:
@@ -122,7 +131,17 @@ def start_run(
         else:
             run._finished()
         finally:
-            _leave(run.run_id)
+            if not joined:
+                del _OPEN[run.run_id]
+                _leave(run.run_id)
+
+
+def _begun(uri: str, experiment: str | None, run_name: str | None, outer: Any) -> Any:
+    """A new run, active from now on; a child of the active one if there is one."""
+    experiment_id = _experiment(uri, experiment, outer)
+    return load_mlflow().start_run(
+        experiment_id=experiment_id, run_name=run_name, nested=outer is not None, log_system_metrics=False
+    )
 
 
 def _attached(study: Study, release: Path | str | None, keys: Path | str | None) -> AttachedRelease | None:
@@ -185,6 +204,7 @@ class Run:
     signer: Signer | None
     progress: Callable[[str], None]
     observer: Observer
+    joined: bool = False
     _dossier: Dossier | None = field(default=None, init=False)
     _verdict: Verdict | None = field(default=None, init=False)
     _model_id: str | None = field(default=None, init=False)
@@ -192,6 +212,7 @@ class Run:
     _estimator: Any = field(default=None, init=False)
     _signed: tuple[Attachment, ...] = field(default=(), init=False)
     _spool: Spool | None = field(default=None, init=False)
+    _pages: dict[str, str] = field(default_factory=dict, init=False)
     _cut_off: bool = field(default=False, init=False)
     _refused: bool = field(default=False, init=False)
 
@@ -226,20 +247,36 @@ class Run:
         Raises InputError for what cannot be trained, saved or measured, and for a second model in one run; TrackingError, which
         names the spool, when recording failed.
         """
+        if model is None:
+            raise InputError("no model to train: give an estimator, or name one in the study file")
+        return self._proven(model, model, None, ())
+
+    def record_fitted(self, fitted: Any, *, model: Any, estimator: Any, notes: tuple[str, ...] = ()) -> Any:
+        """As `fit`, for a predictor that was trained on the synthetic rows already: nobody but the caller can know that it was.
+
+        fitted: takes the study's features. model: what is trained again, for the threshold and on the real rows. estimator: what
+        the run is said to have trained. notes: go into the evidence.
+        """
+        return self._proven(model, estimator, fitted, notes)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model was trained, or tried, in this run."""
+        return self._estimator is not None
+
+    def _proven(self, again: Any, model: Any, trained: Any, notes: tuple[str, ...]) -> Any:
         if self._estimator is not None:
             raise InputError("a run has one model; start another run for another model")
         if "synthetic" not in self.study.roles:
             raise InputError("the study has no synthetic table to train on")
-        if model is None:
-            raise InputError("no model to train: give an estimator, or name one in the study file")
         findings = self._looked_at("the parameters", b"\n".join(item.value.encode() for item in items.params({}, model, 0)))
         self._estimator = model
         self._create_model()
         self._spool = Spool.begin()
         try:
             with without_autolog():
-                predictor, dossier, more = self._measured(model, self._spool)
-            self._seal(self._spool, dossier, [*findings, *more])
+                predictor, dossier, more = self._measured(again, self._spool, trained)
+            self._seal(self._spool, dossier.noting(*notes), [*findings, *more])
         except BaseException:
             self._spool.remove()
             self._spool = None
@@ -274,8 +311,8 @@ class Run:
             warnings.warn(str(error), UserWarning, stacklevel=4)
         self._model_id = None
 
-    def _measured(self, model: Any, spool: Spool) -> tuple[Any, Dossier, list[Finding]]:
-        """Train, save, look into the files, measure."""
+    def _measured(self, model: Any, spool: Spool, trained: Any) -> tuple[Any, Dossier, list[Finding]]:
+        """Train, save, look into the files, measure. trained: already; then only the threshold is to be chosen."""
         from synthml import measure
         from synthml.digest import folder_digest
         from synthml.utility.protocols import fit
@@ -283,8 +320,8 @@ class Run:
         from synthml_tracking.scan import Needles, files_of, scan
 
         study, settings = self.study, self.settings
-        self.progress("training on the synthetic rows")
-        fitted = fit(study, model, ("synthetic",), seed=self.seed, settings=settings)
+        self.progress("training on the synthetic rows" if trained is None else "choosing the threshold on the synthetic rows")
+        fitted = fit(study, model, ("synthetic",), seed=self.seed, settings=settings, fitted=trained)
         self.progress("saving the model and looking into its files")
         notes = save_predictor(
             fitted.predictor,
@@ -304,11 +341,12 @@ class Run:
             threshold=fitted.threshold,
             seed=self.seed,
             settings=settings,
+            pages=self._pages.__setitem__,
             progress=self.progress,
         )
         digest = folder_digest(spool.model)
         dossier = dossier.with_model(
-            digest, self.model_uri, threshold=fitted.threshold, estimator=items.estimator_name(model)
+            digest, self.model_uri, threshold=fitted.threshold, estimator=items.estimator_name(self._estimator)
         ).noting(*notes)
         return fitted.predictor, dossier, findings
 
@@ -364,7 +402,7 @@ class Run:
         self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
         self._signed = signed_evidence(self._dossier, self.signer)
-        files = items.artifact_files(self._dossier, self._verdict, self.release, self._signed)
+        files = items.artifact_files(self._dossier, self._verdict, self.release, self._signed, self._pages)
         listed = items.recording(
             self.study,
             self._dossier,
@@ -375,7 +413,19 @@ class Run:
             signed=self._signed,
             ledger=items.descent(self.study, self._dossier, self.signer),
         )
-        spool.seal(Plan(self._target(), tuple(listed)), files)
+        spool.seal(Plan(self._target(), tuple(self._fitting(listed))), files)
+
+    def _fitting(self, listed: Iterator[items.Item]) -> Iterator[items.Item]:
+        """A run that was joined is somebody else's: its end is not ours, and neither is a description that it has."""
+        if not self.joined:
+            yield from listed
+            return
+        with patience("reading the active run"):
+            held = load_mlflow().MlflowClient(tracking_uri=self.tracking_uri).get_run(self.run_id).data.tags
+        for item in listed:
+            described = isinstance(item, items.TagItem) and item.key == "mlflow.note.content" and item.key in held
+            if not described and not isinstance(item, items.EndItem):
+                yield item
 
     def _target(self) -> Target:
         registry = load_mlflow().get_registry_uri()
@@ -396,7 +446,7 @@ class Run:
             return
         self.progress("recording in MLflow" if not end else "closing the run")
         try:
-            write(self._spool, end=end, observer=self.observer)
+            write(self._spool, end=end and not self.joined, observer=self.observer)
         except TrackingError:
             self._cut_off = True
             raise

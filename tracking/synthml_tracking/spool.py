@@ -39,7 +39,8 @@ ROOT = "synthml-spool"
 class Target:
     """Where items are written. timestamp: milliseconds, the time that every metric carries, so that none is written twice.
 
-    model_id: the LoggedModel that metrics are about. artifact_uri, model_location: where files of run and model stand.
+    model_id: the LoggedModel that metrics are about. artifact_uri, model_location: where files of run and model stand. step: of
+    every metric, in a run that is a series.
     """
 
     tracking_uri: str
@@ -50,6 +51,7 @@ class Target:
     model_id: str | None = None
     model_location: str | None = None
     registry_uri: str | None = None
+    step: int = 0
 
 
 @dataclass(frozen=True)

@@ -196,12 +196,10 @@ class _Writing:
         for item in batch[0]:
             if item.key in arrived:
                 continue
-            linked = {}
+            linked: dict[str, Any] = {"model_id": target.model_id, "run_id": target.run_id}
             if item.dataset is not None and item.dataset in names:
-                linked = {"dataset_name": names[item.dataset], "dataset_digest": short_digest(item.dataset)}
-            metrics.append(
-                Metric(item.key, item.value, target.timestamp, 0, model_id=target.model_id, run_id=target.run_id, **linked)
-            )
+                linked |= {"dataset_name": names[item.dataset], "dataset_digest": short_digest(item.dataset)}
+            metrics.append(Metric(item.key, item.value, target.timestamp, target.step, **linked))
         params = [Param(item.key, item.value) for item in batch[1]]
         tags = [RunTag(item.key, item.value) for item in batch[2]]
         self.client.log_batch(target.run_id, metrics=metrics, params=params, tags=tags)
@@ -213,6 +211,8 @@ class _Writing:
         One that only the run has is sent again: it stays one, for it carries the same time. One that the model has must not be:
         MLflow 3.17 fails on more than a hundred of those in a batch.
         """
+        if self.target.step:
+            return set()  # a series has these names at other steps; what is sent again stays one
         if self.target.model_id is None:
             return set(self.client.get_run(self.target.run_id).data.metrics)
         moment, run_id = self.target.timestamp, self.target.run_id

@@ -60,6 +60,7 @@ def release(
     """
     from synthml import InputError, Policy, StudyFile
     from synthml.release import documents
+    from synthml_tracking.files import write_private
     from synthml_tracking.keys import signing_key
 
     signer = signing_key(key_file)
@@ -78,7 +79,7 @@ def release(
     try:
         _write_folder(output, files)
         if rows_at_risk is not None:
-            _write_private(rows_at_risk, _rows_csv(at_risk))
+            write_private(rows_at_risk, _rows_csv(at_risk))
     except OSError as error:
         raise InputError(f"the release cannot be written: {error.strerror}") from error
     if as_json:
@@ -173,17 +174,6 @@ def _write_folder(output: Path, files: dict[str, bytes]) -> None:
             raise
     finally:
         shutil.rmtree(beside)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """For its owner's eyes only, from the first byte on."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _rows_csv(found: list[RowsAtRisk]) -> bytes:
