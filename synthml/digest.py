@@ -39,7 +39,7 @@ from synthml.reading import open_columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["arrow_digest", "folder_digest", "table_digest", "without_digest"]
+__all__ = ["arrow_digest", "files_digest", "folder_digest", "folder_files", "table_digest", "without_digest"]
 
 FORM = "synthml-table-1"
 _ROWS = 1 << 17  # rows that are held in a canonical copy at a time
@@ -323,10 +323,21 @@ def folder_digest(path: str | Path) -> str:
 
     `registered_model_meta`, which MLflow adds on download, is left out. Raises InputError: no folder, no file in it, or a link.
     """
+    return files_digest(folder_files(path))
+
+
+def files_digest(files: Mapping[str, str]) -> str:
+    """The digest of a folder, from what `folder_files` says of it."""
+    lines = sorted(f"{digest}  {name}\n" for name, digest in files.items())
+    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+
+
+def folder_files(path: str | Path) -> dict[str, str]:
+    """Relative path -> hex of the SHA-256, of every file that `folder_digest` covers. Raises InputError as it does."""
     root = Path(path)
     if not root.is_dir():
         raise InputError(f"{root} is not a folder")
-    lines = []
+    files = {}
     for file in sorted(root.rglob("*")):
         relative = file.relative_to(root).as_posix()
         if file.is_symlink():
@@ -335,7 +346,7 @@ def folder_digest(path: str | Path) -> str:
             raise InputError(f"{root}: a file name holds a line end. Rename it.")
         if file.is_file() and relative != "registered_model_meta":
             with file.open("rb") as stream:
-                lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {relative}\n")
-    if not lines:
+                files[relative] = hashlib.file_digest(stream, "sha256").hexdigest()
+    if not files:
         raise InputError(f"{root} holds no file")
-    return "sha256:" + hashlib.sha256("".join(sorted(lines)).encode("utf-8")).hexdigest()
+    return files

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class Version:
     name: str
     number: str
     tags: Mapping[str, str]
+    description: str = ""
 
     @property
     def uri(self) -> str:
@@ -52,7 +53,8 @@ class Found:
     """A logged model. digest: of its files. noted: what synthml noted in them, so the digest covers it.
 
     evidence, attestations: first 32 hex of the SHA-256, as the file's name claims -> content. datasets: digest and context of the
-    run's inputs, the digest cut to 32 hex.
+    run's inputs, the digest cut to 32 hex. files: path in the model -> hex of its SHA-256; requirements: lines of the model's own
+    requirements.txt; the digest covers both.
     """
 
     model_id: str
@@ -66,6 +68,8 @@ class Found:
     versions: tuple[Version, ...]
     evidence: Mapping[str, bytes]
     attestations: Mapping[str, bytes]
+    files: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -79,17 +83,21 @@ class Found:
 
 def find(client: Any, model_uri: str) -> Found:
     """Everything about a model. Raises InputError for what is no model, EvidenceError for files that no store of ours holds."""
+    from synthml.digest import files_digest
+
     model_id = logged_model_id(client, model_uri)
     logged = client.get_logged_model(model_id)
     run_id = logged.source_run_id
     run = None if run_id is None else client.get_run(run_id)
     uri = None if run is None else str(run.info.artifact_uri)
     with tempfile.TemporaryDirectory(prefix="synthml-model-") as place:
-        digest, noted = _model(str(logged.artifact_location), Path(place))
+        folder = Path(place)
+        files, noted = _model(str(logged.artifact_location), folder)
+        requirements = _requirements(folder / "requirements.txt")
     inputs = () if run is None or run.inputs is None else run.inputs.dataset_inputs
     return Found(
         model_id=model_id,
-        digest=digest,
+        digest=files_digest(files),
         noted=noted,
         run_id=run_id,
         experiment_id=str(logged.experiment_id),
@@ -99,6 +107,8 @@ def find(client: Any, model_uri: str) -> Found:
         versions=tuple(versions_of(client, model_id, run_id)),
         evidence={} if uri is None else _documents(uri, EVIDENCE_PLACE, ".json"),
         attestations={} if uri is None else _documents(uri, PLACE, SUFFIX),
+        files=files,
+        requirements=requirements,
     )
 
 
@@ -120,7 +130,7 @@ def versions_of(client: Any, model_id: str, run_id: str | None) -> list[Version]
     sources, kept = {f"models:/{model_id}"}, dict[tuple[str, str], Version]()
     for version in sorted(found, key=lambda v: v.creation_timestamp):  # a copy comes after what it is a copy of
         if str(version.source).rstrip("/") in sources:
-            made = Version(str(version.name), str(version.version), dict(version.tags or {}))
+            made = Version(str(version.name), str(version.version), dict(version.tags or {}), str(version.description or ""))
             kept[made.name, made.number] = made
             sources.add(made.uri)
     return list(kept.values())
@@ -136,14 +146,14 @@ def _repository(uri: str) -> Any:
     return get_artifact_repository(uri)
 
 
-def _model(location: str, place: Path) -> tuple[str, Mapping[str, Any]]:
-    """Digest of the model's files, and what synthml noted in MLmodel."""
-    from synthml.digest import folder_digest
+def _model(location: str, place: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """The model's files by their digests, and what synthml noted in MLmodel."""
+    from synthml.digest import folder_files
 
     repository = _repository(location)
     paths = [path for path, _ in _listed(repository, "")]
     _fetch(repository, {path: place / path for path in paths})
-    return folder_digest(place), _noted(place / "MLmodel")
+    return folder_files(place), _noted(place / "MLmodel")
 
 
 def _noted(path: Path) -> Mapping[str, Any]:
@@ -156,6 +166,15 @@ def _noted(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return {}  # logged by something else: nothing was noted
     return noted if isinstance(noted, dict) else {}
+
+
+def _requirements(path: Path) -> tuple[str, ...]:
+    """Lines that say something; none when the model has no such file, or it is no text."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    return tuple(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
 
 
 def _documents(uri: str, place: str, suffix: str) -> dict[str, bytes]:
