@@ -7,6 +7,8 @@ synthml.subject.<32 hex>    name of the subject; one for each subject's digest
 synthml.material.<32 hex>   role of a table that went into a derivation; one for each
 synthml.holdout.<32 hex>    "holdout"; of verdicts: the tables that the figures were measured on
 synthml.model               32 hex; of verdicts
+synthml.ds.<32 hex>         roles; of deployments: the tables of the model, as on its versions
+synthml.logged.<model id>   kind; of deployments and retirements: the LoggedModel
 synthml.digests             the digests of subjects and materials in full, separated by spaces
 synthml.document.<n>        the document itself, signed or not, in pieces that a tag can hold
 """
@@ -14,6 +16,7 @@ synthml.document.<n>        the document itself, signed or not, in pieces that a
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +24,30 @@ from synthml.errors import AttestationError
 from synthml_tracking.items import LedgerItem, short_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from synthml.attestation import Statement
 
-__all__ = ["DIGESTS", "HOLDOUT", "KIND", "MATERIAL", "MODEL", "SUBJECT", "Entry", "entry_item", "read_entry"]
+__all__ = [
+    "DIGESTS",
+    "HOLDOUT",
+    "KIND",
+    "LOGGED",
+    "MATERIAL",
+    "MODEL",
+    "SUBJECT",
+    "Entry",
+    "entry_item",
+    "is_model_id",
+    "read_entry",
+    "serving_item",
+]
 
 KIND, AT, ONCE, MODEL = "synthml.ledger", "synthml.at.", "synthml.once.", "synthml.model"
 SUBJECT, MATERIAL, HOLDOUT = "synthml.subject.", "synthml.material.", "synthml.holdout."
 DIGESTS, DOCUMENT = "synthml.digests", "synthml.document."
+TABLE, LOGGED = "synthml.ds.", "synthml.logged."
+_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _PIECE = 6000  # characters; MLflow cuts a tag at 8,000, silently
 _MOST = 80  # digests that one entry names: what fits a tag
 _WHEN = ("recorded",)
@@ -37,13 +55,19 @@ _WHEN = ("recorded",)
 
 @dataclass(frozen=True)
 class Entry:
-    """A run of the ledger. raw: the document, put together; kind: what its tag says; key: 32 hex that its tag names it by."""
+    """A run of the ledger. raw: the document, put together; kind: what its tag says; key: 32 hex that its tag names it by.
+
+    subjects: 32 hex of each; tables: 32 hex and roles; logged: LoggedModels. All three are what tags say, believed by nobody.
+    """
 
     run_id: str
     kind: str
     key: str
     raw: bytes
     deleted: bool = False
+    subjects: tuple[str, ...] = ()
+    tables: tuple[tuple[str, str], ...] = ()
+    logged: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -89,6 +113,21 @@ def entry_item(raw: bytes, *, holdouts: Sequence[str] = ()) -> LedgerItem:
     return LedgerItem(f"{ONCE}{once}", tags)
 
 
+def serving_item(raw: bytes, *, tables: Mapping[str, str], logged: Sequence[str]) -> LedgerItem:
+    """The tags of a deployment, or of its end: found by each table of the model (32 hex -> roles), and by the LoggedModel.
+
+    So a recall finds what serves even when the version was deleted from the registry. Raises AttestationError.
+    """
+    item = entry_item(raw)
+    found = {f"{TABLE}{short_digest(digest)}": roles for digest, roles in tables.items()}
+    return LedgerItem(item.once, {**item.tags, **found, **{f"{LOGGED}{one}": "serves" for one in logged if is_model_id(one)}})
+
+
+def is_model_id(text: str) -> bool:
+    """Whether a text has the form of a LoggedModel's id, `m-<32 hex>`, and so may stand in the name of a tag."""
+    return _MODEL_ID.fullmatch(text) is not None
+
+
 def _materials(statement: Statement) -> tuple[Any, ...]:
     from synthml.attestation import DerivationPredicate, ReleasePredicate, read_predicate
 
@@ -120,4 +159,17 @@ def read_entry(run: Any) -> Entry:
         pieces.append(str(tags[f"{DOCUMENT}{len(pieces)}"]))
     key = next((name.removeprefix(AT) for name in sorted(tags) if name.startswith(AT)), "")
     deleted = run.info.lifecycle_stage != "active"
-    return Entry(str(run.info.run_id), str(tags.get(KIND, "")), key, "".join(pieces).encode("utf-8"), deleted)
+    return Entry(
+        run_id=str(run.info.run_id),
+        kind=str(tags.get(KIND, "")),
+        key=key,
+        raw="".join(pieces).encode("utf-8"),
+        deleted=deleted,
+        subjects=tuple(after for after, _ in _tags_after(SUBJECT, tags)),
+        tables=_tags_after(TABLE, tags),
+        logged=tuple(after for after, _ in _tags_after(LOGGED, tags)),
+    )
+
+
+def _tags_after(prefix: str, tags: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name.removeprefix(prefix), str(tags[name])) for name in sorted(tags) if name.startswith(prefix))

@@ -24,7 +24,19 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import TrackingError
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
-from synthml_tracking.entries import DIGESTS, HOLDOUT, KIND, MATERIAL, MODEL, SUBJECT, Entry, entry_item, read_entry
+from synthml_tracking.entries import (
+    DIGESTS,
+    HOLDOUT,
+    KIND,
+    LOGGED,
+    MATERIAL,
+    MODEL,
+    SUBJECT,
+    Entry,
+    entry_item,
+    is_model_id,
+    read_entry,
+)
 from synthml_tracking.items import short_digest
 
 if TYPE_CHECKING:
@@ -107,6 +119,10 @@ class Ledger:
     def made_from(self, digest: str) -> tuple[Entry, ...]:
         """Derivations, and releases, in which a table was a material. One request."""
         return self._entries(f"tags.`{MATERIAL}{short_digest(digest)}` LIKE '%'", ())
+
+    def serving(self, model_id: str) -> tuple[Entry, ...]:
+        """Deployments and retirements of a LoggedModel. One request; none for what is no id of one."""
+        return self._entries(f"tags.`{LOGGED}{model_id}` LIKE '%'", ()) if is_model_id(model_id) else ()
 
     def all(self, kind: str) -> tuple[Entry, ...]:
         """Every entry of a kind; a request for each thousand."""
