@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from synthml_tracking.entries import Entry
     from synthml_tracking.registry import Found
 
-__all__ = ["Deployment", "folded", "list_deployments", "moment_of", "record_deployment", "retire_deployment"]
+__all__ = ["Deployment", "all_deployments", "folded", "list_deployments", "moment_of", "record_deployment", "retire_deployment"]
 
 _LONGEST = 1000
 _IDENTITY = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
@@ -286,14 +286,17 @@ def all_deployments(ledger: Ledger, trust: Trust, now: datetime) -> tuple[Deploy
 
 def moment_of(given: str | datetime, name: str) -> str:
     """A time as it stands in documents; a date alone is its beginning, in UTC. Raises InputError."""
-    try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
-    except ValueError:
-        raise InputError(f"{name} is {given[:40]!r}; expected is a time such as 2030-01-31T12:00:00Z, or a date") from None
+    if isinstance(given, str):
+        try:
+            moment = datetime.fromisoformat(given)
+        except ValueError:
+            raise InputError(f"{name} is {given[:40]!r}; expected is a time such as 2030-01-31T12:00:00Z, or a date") from None
+        if len(given) == len("2030-01-31"):
+            moment = moment.replace(tzinfo=UTC)
+    else:
+        moment = given
     if moment.tzinfo is None:
-        if not (isinstance(given, str) and len(given) == len("2030-01-31")):
-            raise InputError(f"{name} needs a timezone, such as 2030-01-31T12:00:00Z")
-        moment = moment.replace(tzinfo=UTC)
+        raise InputError(f"{name} needs a timezone, such as 2030-01-31T12:00:00Z")
     return iso(moment)
 
 

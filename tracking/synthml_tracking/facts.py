@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import AttestationError, EvidenceError
+from synthml.errors import EvidenceError
 from synthml_tracking.ancestry import Ancestry, Edge, followed, seen_holdouts
 from synthml_tracking.attachments import Attached, holding, judged
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.clock import now as time_now
+from synthml_tracking.derivations import edges_of
 from synthml_tracking.documents import Document, authors, combined
 from synthml_tracking.documents import documents as documents_of
 from synthml_tracking.documents import signatures as signed_roles
@@ -136,37 +137,18 @@ def _origin(
 ) -> tuple[Ancestry | None, str]:
     """The tables behind the model, one request to the ledger for each; what the ledger says of them is kept in `entries`."""
 
-    def edges_of(table: str) -> list[Edge]:
+    def edges(table: str) -> list[Edge]:
         entries[table] = ledger.about(table)
-        return [edge for entry in entries[table] for edge in _edges(entry.raw, "the ledger")]
+        return [edge for entry in entries[table] for edge in edges_of(entry.raw, "the ledger")]
 
     sources = [key for key, roles in tables.items() if "source" in roles]
     made = [key for key, roles in tables.items() if "synthetic" in roles]
     known = [Edge(table, source, told="the model's run") for table in made for source in sources if table != source]
-    known += [edge for one in attached if one.claim is not None for edge in _edges(one.claim.raw, "a release")]
+    known += [edge for one in attached if one.claim is not None for edge in edges_of(one.claim.raw, "a release")]
     try:
-        return followed(sorted(tables), known, edges_of), ""
+        return followed(sorted(tables), known, edges), ""
     except EvidenceError as error:
         return None, str(error)
-
-
-def _edges(raw: bytes, told: str) -> Iterator[Edge]:
-    """What a derivation or a release says of where a table comes from; believed unsigned, for it only makes a gate stricter."""
-    from synthml.attestation import DerivationPredicate, ReleasePredicate, Statement, is_envelope, read_predicate, unverified
-
-    try:
-        statement = unverified(raw).statement if is_envelope(raw) else Statement.from_json(raw)
-        predicate = read_predicate(statement)
-    except AttestationError:
-        return
-    if not isinstance(predicate, (DerivationPredicate, ReleasePredicate)):
-        return
-    materials = predicate.materials if isinstance(predicate, DerivationPredicate) else predicate.derived_from
-    activity = predicate.activity if isinstance(predicate, DerivationPredicate) else "synthesis"
-    for digest in statement.digests:
-        for material in materials:
-            if material.digest != digest:
-                yield Edge(short_digest(digest), short_digest(material.digest), activity, told)
 
 
 def _recalls(

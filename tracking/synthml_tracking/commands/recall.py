@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from synthml_tracking.recalls import Recall
 
-__all__ = ["recall"]
+__all__ = ["digest_of_file", "recall"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -55,7 +55,7 @@ def recall(
 
     if (digest is None) == (table is None):
         raise click.UsageError("name the table either by DIGEST or with --table FILE")
-    named = str(digest) if table is None else _digest_of(table, schema_file, digest_key)
+    named = str(digest) if table is None else digest_of_file(table, schema_file, digest_key)
     signer = signing_key(key_file)
     if lift:
         lifted = lift_recall(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri)
@@ -66,7 +66,8 @@ def recall(
         click.echo("NOT SIGNED: there was no key. It blocks all the same, and is told as unverified.", err=True)
 
 
-def _digest_of(table: Path, schema_file: Path | None, digest_key: Path | None) -> str:
+def digest_of_file(table: Path, schema_file: Path | None, digest_key: Path | None) -> str:
+    """The digest of a table's file, as `synthml digest` prints it."""
     from synthml import StudyFile, table_digest
 
     schema = None if schema_file is None else StudyFile.load(schema_file).schema
