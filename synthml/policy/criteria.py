@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
     from synthml.documents import YamlDocument
 
-__all__ = ["Criterion", "Lineage", "Policy", "Requirements", "policy_schema", "shipped_policies"]
+__all__ = [
+    "Criterion",
+    "Lineage",
+    "Policy",
+    "Requirements",
+    "criterion_lines",
+    "is_as_strict",
+    "is_weaker",
+    "parent_of",
+    "policy_schema",
+    "shipped_policies",
+]
 
 
 class _Strict(BaseModel):
@@ -175,6 +186,21 @@ def shipped_policies() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 
 
+def criterion_lines(path: Path) -> dict[str, int]:
+    """Id of each criterion that stands in a policy file itself -> its line. Raises PolicyError when the file cannot be read."""
+    document = _document(path)
+    criteria = document.data.get("criteria") or () if isinstance(document.data, dict) else ()
+    return {str(one.get("id")): document.line_of(("criteria", i)) for i, one in enumerate(criteria) if isinstance(one, dict)}
+
+
+def parent_of(name: str | Path, policy: Policy) -> str | None:
+    """What a policy that was loaded by this name extends, as it can be loaded itself: a shipped name, or a path."""
+    above = policy.extends
+    if above is None or above in shipped_policies():
+        return above
+    return str((Path(name).parent / above).resolve())
+
+
 def _load(name: str | Path, below: tuple[str, ...]) -> Policy:
     """below: the policies that extend this one, to notice a circle."""
     document = _document(name)
@@ -182,11 +208,9 @@ def _load(name: str | Path, below: tuple[str, ...]) -> Policy:
     if not isinstance(data, dict):
         raise PolicyError(f"{document.name} is not a policy: expected name, version and criteria")
     child = _validated(data, document)
-    if child.extends is None:
+    above = parent_of(name, child)
+    if above is None:
         return child
-    above = child.extends
-    if above not in shipped_policies():
-        above = str((Path(name).parent / above).resolve())
     path = (*below, above)
     if above in below or (Path(name).exists() and above == str(Path(name).resolve())):
         raise PolicyError(f"{document.at(('extends',))}: policies extend each other in a circle")
@@ -228,7 +252,7 @@ def _merged(parent: Policy, child: Policy, data: dict[str, Any], document: YamlD
     own = {criterion.id: criterion for criterion in child.criteria}
     for inherited in parent.criteria:
         mine = own.get(inherited.id)
-        if mine is not None and inherited.id not in allowed and _weaker(mine, inherited):
+        if mine is not None and inherited.id not in allowed and is_weaker(mine, inherited):
             position = [c.id for c in child.criteria].index(inherited.id)
             raise PolicyError(
                 f"{document.at(('criteria', position))}: '{mine.id}' is weaker than in {parent.name}; "
@@ -240,7 +264,8 @@ def _merged(parent: Policy, child: Policy, data: dict[str, Any], document: YamlD
     return child.model_copy(update={"criteria": criteria, "require": require, "lineage": lineage})
 
 
-def _weaker(mine: Criterion, theirs: Criterion) -> bool:
+def is_weaker(mine: Criterion, theirs: Criterion) -> bool:
+    """Whether something could pass mine that theirs stops."""
     return (
         mine.figure != theirs.figure
         or mine.of != theirs.of
@@ -257,7 +282,7 @@ def _tightened(parent: Any, child: Any, part: str, data: dict[str, Any], allowed
     values = parent.model_dump()
     for name in data.get(part) or {}:
         mine, theirs = getattr(child, name), getattr(parent, name)
-        if part not in allowed and not _at_least_as_strict(mine, theirs):
+        if part not in allowed and not is_as_strict(mine, theirs):
             raise PolicyError(
                 f"{document.at((part, name))}: {part}.{name} is weaker than in the policy it extends; "
                 f"tighten it, or add '{part}' to `loosens` with a reason"
@@ -266,7 +291,8 @@ def _tightened(parent: Any, child: Any, part: str, data: dict[str, Any], allowed
     return type(parent).model_validate(values)
 
 
-def _at_least_as_strict(mine: Any, theirs: Any) -> bool:
+def is_as_strict(mine: Any, theirs: Any) -> bool:
+    """Whether a field of `require` or `lineage` asks at least as much as theirs."""
     if isinstance(theirs, tuple):
         return set(theirs) <= set(mine)
     if isinstance(theirs, bool):

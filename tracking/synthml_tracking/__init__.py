@@ -4,7 +4,9 @@
     evaluating  measuring a model that was logged before
     resuming    finishing what was cut off
     attaching   adding a signed statement to a model
-    gating      deciding from what is attached to a model
+    gating      deciding from what is attached to a model; promoting: setting an alias on what passes
+    verifying   every digest and signature of a model, recomputed
+    reviewing   a reviewer's signed decisions
     recalls     withdrawing a table, and the end of that
 
     facts, documents, ancestry          what a gate decides from: evidence that counts, and the tables behind a model
@@ -38,45 +40,66 @@ if TYPE_CHECKING:
     from synthml_tracking.autologging import autolog
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.facts import gather_facts
-    from synthml_tracking.gating import gate
+    from synthml_tracking.gating import Judgement, gate, judge
     from synthml_tracking.monitoring import MonitorResult, monitor
+    from synthml_tracking.promoting import Promotion, promote
     from synthml_tracking.recalls import lift_recall, recall, recalls_of
     from synthml_tracking.resuming import resume
+    from synthml_tracking.reviewing import approve, refuse, waive
     from synthml_tracking.run import Run, start_run
+    from synthml_tracking.verifying import Verification, verify
     from synthml_tracking.writer import Recorded
 
 _HOME = {
+    "Judgement": "gating",
     "MonitorResult": "monitoring",
+    "Promotion": "promoting",
     "Recorded": "writer",
     "Run": "run",
+    "Verification": "verifying",
+    "approve": "reviewing",
     "attach": "attaching",
     "autolog": "autologging",
     "evaluate": "evaluating",
     "gate": "gating",
     "gather_facts": "facts",
+    "judge": "gating",
     "lift_recall": "recalls",
     "monitor": "monitoring",
+    "promote": "promoting",
     "recall": "recalls",
     "recalls_of": "recalls",
+    "refuse": "reviewing",
     "resume": "resuming",
     "start_run": "run",
+    "verify": "verifying",
+    "waive": "reviewing",
 }
 
 __all__ = [
+    "Judgement",
     "MonitorResult",
+    "Promotion",
     "Recorded",
     "Run",
+    "Verification",
+    "approve",
     "attach",
     "autolog",
     "evaluate",
     "gate",
     "gather_facts",
+    "judge",
     "lift_recall",
     "monitor",
+    "promote",
     "recall",
     "recalls_of",
+    "refuse",
     "resume",
     "start_run",
+    "verify",
+    "waive",
 ]
 
 

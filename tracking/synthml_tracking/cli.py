@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthml import __version__
+from synthml_tracking.commands.gate import gate, promote, verify
 from synthml_tracking.commands.key import key as key_group
 from synthml_tracking.commands.monitor import monitor
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.recall import recall
 from synthml_tracking.commands.release import release
+from synthml_tracking.commands.review import approve, refuse, waive
 from synthml_tracking.commands.sweep import sweep
 from synthml_tracking.commands.trust import trust
 
@@ -69,6 +71,8 @@ cli.add_command(key_group)
 cli.add_command(policy_group)
 cli.add_command(recall)
 cli.add_command(trust)
+for _command in (gate, promote, verify, approve, refuse, waive):
+    cli.add_command(_command)
 
 
 @cli.command()

@@ -37,6 +37,7 @@ __all__ = [
     "TagItem",
     "VersionItem",
     "VersionTagItem",
+    "VersionTextItem",
     "artifact_files",
     "attaching",
     "datasets",
@@ -155,6 +156,15 @@ class VersionTagItem:
 
 
 @dataclass(frozen=True)
+class VersionTextItem:
+    """The description of a version that stands already."""
+
+    name: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True)
 class LedgerItem:
     """An entry of the ledger, as the tags of a run of its own. once: a tag that an entry which says the same would have."""
 
@@ -179,6 +189,7 @@ Item = (
     | ArtifactItem
     | VersionItem
     | VersionTagItem
+    | VersionTextItem
     | LedgerItem
     | EndItem
 )
@@ -192,6 +203,7 @@ _KINDS: dict[str, type[Item]] = {
     "artifact": ArtifactItem,
     "version": VersionItem,
     "version_tag": VersionTagItem,
+    "version_text": VersionTextItem,
     "ledger": LedgerItem,
     "end": EndItem,
 }

@@ -32,6 +32,7 @@ from synthml_tracking.items import (
     TagItem,
     VersionItem,
     VersionTagItem,
+    VersionTextItem,
     short_digest,
 )
 
@@ -229,7 +230,7 @@ class _Writing:
         elsewhere = tuple(
             item for item in self.plan.items if isinstance(item, (ArtifactItem, TagItem)) and item.run_id is not None
         )
-        return (*elsewhere, *self.of(VersionTagItem))
+        return (*elsewhere, *self.of(VersionTagItem), *self.of(VersionTextItem))
 
     def mark(self) -> dict[str, Any]:
         """Add them; each of them can be repeated."""
@@ -241,6 +242,8 @@ class _Writing:
                 self.client.set_tag(item.run_id, item.key, item.value)
             elif isinstance(item, VersionTagItem):
                 self.client.set_model_version_tag(item.name, item.version, item.key, item.value)
+            elif isinstance(item, VersionTextItem):
+                self.client.update_model_version(item.name, item.version, item.text)
         return {}
 
     def ledger(self, item: LedgerItem) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**chosen.model_dump(mode="json"), "digest": chosen.digest}, indent=2))
         return
-    click.echo("\n".join(_explained(chosen)))
+    click.echo("\n".join(_explained(chosen, name)))
 
 
 @policy.command()
@@ -58,11 +58,13 @@ def check(file: Path) -> None:
     click.echo(f"{file}: {chosen.name} v{chosen.version}, {len(chosen.criteria)} criteria, {chosen.digest}")
 
 
-def _explained(chosen: Policy) -> list[str]:
+def _explained(chosen: Policy, name: str) -> list[str]:
+    from synthml.policy.inheritance import inheritance
+
     require, lineage = chosen.require, chosen.lineage
     lines = [f"{chosen.name}, version {chosen.version}", chosen.description, chosen.digest, ""]
-    if chosen.extends:
-        lines += [f"Tightens {chosen.extends}.", ""]
+    for step in inheritance(name):
+        lines += [*step.lines(), ""]
     asked = [f"evidence of kind {kind}" for kind in require.kinds]
     asked += [f"a signature of the {role}" for role in require.signatures]
     asked += [f"{path} filled in" for path in require.documents]
@@ -96,6 +98,7 @@ def _criterion(criterion: Criterion) -> list[str]:
     tasks = f" ({', '.join(criterion.tasks)} only)" if criterion.tasks else ""
     where = whole.get(criterion.of, f" of {criterion.of}")
     return [
-        f"  - {criterion.id}: {criterion.figure}{where}: {' and '.join(bounds)}{tasks}",
+        f"  - {criterion.id}: {criterion.figure}{where}: {' and '.join(bounds)}{tasks}"
+        f"{', may be waived' if criterion.waivable else ''}",
         f"      {criterion.source}; set by {criterion.set_by}",
     ]
