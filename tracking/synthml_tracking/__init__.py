@@ -11,6 +11,9 @@
 
     facts, documents, ancestry          what a gate decides from: evidence that counts, and the tables behind a model
     registry, attachments               one logged model as the store holds it; what its statements are worth
+    graph/                              lineage of anything, both ways: found, drawn, as PROV
+    impacts, derivations                what depends on a table, through what was made from it
+    deployments, plain                  where models serve; text of strangers on its way to a terminal or a sheet
     ledger, entries                     statements about tables, which belong to no single version
     monitoring  production batches against what a version was proven on, as a series
     autologging recording what code trains that knows nothing of synthml; adopting: its models, recognising: its tables
@@ -38,9 +41,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synthml_tracking.attaching import attach
     from synthml_tracking.autologging import autolog
+    from synthml_tracking.deployments import Deployment, list_deployments, record_deployment, retire_deployment
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.facts import gather_facts
     from synthml_tracking.gating import Judgement, gate, judge
+    from synthml_tracking.graph import Graph, lineage
+    from synthml_tracking.impacts import Impact, impact
     from synthml_tracking.monitoring import MonitorResult, monitor
     from synthml_tracking.promoting import Promotion, promote
     from synthml_tracking.recalls import lift_recall, recall, recalls_of
@@ -51,7 +57,10 @@ if TYPE_CHECKING:
     from synthml_tracking.writer import Recorded
 
 _HOME = {
+    "Deployment": "deployments",
     "Judgement": "gating",
+    "Graph": "graph",
+    "Impact": "impacts",
     "MonitorResult": "monitoring",
     "Promotion": "promoting",
     "Recorded": "writer",
@@ -64,19 +73,27 @@ _HOME = {
     "gate": "gating",
     "gather_facts": "facts",
     "judge": "gating",
+    "impact": "impacts",
     "lift_recall": "recalls",
+    "lineage": "graph",
+    "list_deployments": "deployments",
     "monitor": "monitoring",
     "promote": "promoting",
     "recall": "recalls",
     "recalls_of": "recalls",
+    "record_deployment": "deployments",
     "refuse": "reviewing",
     "resume": "resuming",
+    "retire_deployment": "deployments",
     "start_run": "run",
     "verify": "verifying",
     "waive": "reviewing",
 }
 
 __all__ = [
+    "Deployment",
+    "Graph",
+    "Impact",
     "Judgement",
     "MonitorResult",
     "Promotion",
@@ -89,14 +106,19 @@ __all__ = [
     "evaluate",
     "gate",
     "gather_facts",
+    "impact",
     "judge",
     "lift_recall",
+    "lineage",
+    "list_deployments",
     "monitor",
     "promote",
     "recall",
     "recalls_of",
+    "record_deployment",
     "refuse",
     "resume",
+    "retire_deployment",
     "start_run",
     "verify",
     "waive",

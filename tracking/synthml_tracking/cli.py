@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthml import __version__
+from synthml_tracking.commands.deployment import deployment
 from synthml_tracking.commands.gate import gate, promote, verify
+from synthml_tracking.commands.impact import impact
 from synthml_tracking.commands.key import key as key_group
+from synthml_tracking.commands.lineage import lineage
 from synthml_tracking.commands.monitor import monitor
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.recall import recall
@@ -70,6 +73,9 @@ cli.add_command(monitor)
 cli.add_command(key_group)
 cli.add_command(policy_group)
 cli.add_command(recall)
+cli.add_command(deployment)
+cli.add_command(impact)
+cli.add_command(lineage)
 cli.add_command(trust)
 for _command in (gate, promote, verify, approve, refuse, waive):
     cli.add_command(_command)

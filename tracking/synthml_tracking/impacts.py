@@ -95,13 +95,17 @@ class AffectedVersion:
 
 @dataclass(frozen=True)
 class Impact:
-    """Everything that depends on a table; `live`: the deployments that were not retired."""
+    """Everything that depends on a table; `live`: the deployments that were not retired.
+
+    edges: between the tables; makings: the statements that tell of them, where there are any.
+    """
 
     digest: str
     tables: tuple[AffectedTable, ...]
     versions: tuple[AffectedVersion, ...]
     deployments: tuple[Deployment, ...]
     edges: tuple[Edge, ...] = ()
+    makings: tuple[Making, ...] = ()
 
     @property
     def live(self) -> tuple[Deployment, ...]:
@@ -202,7 +206,7 @@ def read_impact(ledger: Ledger, digest: str, trust: Trust, now: datetime) -> Imp
         for one in all_deployments(ledger, trust, now)
         if one.version in uris or models.intersection(one.logged) or any(key in reached.tables for key, _ in one.tables)
     )
-    return Impact(digest, tables, versions, serving, reached.edges)
+    return Impact(digest, tables, versions, serving, reached.edges, tuple(reached.makings.values()))
 
 
 class Reached:

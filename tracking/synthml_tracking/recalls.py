@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from synthml.attestation import Claim, Trust
     from synthml_tracking.entries import Entry
 
-__all__ = ["Recall", "in_force", "lift_recall", "recall", "recalls_of", "resolve_digest"]
+__all__ = ["Recall", "full_digests", "in_force", "lift_recall", "recall", "recalls_of", "resolve_digest"]
 
 _FULL = re.compile(r"(sha256|hmac-sha256):[0-9a-f]{64}")
 _PREFIX = re.compile(r"(?:(?:sha256|hmac-sha256):)?([0-9a-f]{12,64})")
@@ -222,7 +222,7 @@ def _among_inputs(client: Any, prefix: str) -> set[str]:
     told, found = f"dataset.digest LIKE '{prefix[:32]}%'", set[str]()
     for _ in range(2):
         runs = client.search_runs(experiments, told, ViewType.ALL, 1) if experiments else []
-        new = {digest for run in runs for digest in _full_digests(run) if digest.partition(":")[2].startswith(prefix)} - found
+        new = {digest for run in runs for digest in full_digests(run) if digest.partition(":")[2].startswith(prefix)} - found
         if not new:
             break
         found |= new
@@ -230,7 +230,8 @@ def _among_inputs(client: Any, prefix: str) -> set[str]:
     return found
 
 
-def _full_digests(run: Any) -> list[str]:
+def full_digests(run: Any) -> list[str]:
+    """Digests in full of a run's inputs, as far as synthml logged them."""
     import json
 
     found = []

@@ -35,12 +35,13 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version of the model."""
+    """A registered version of the model. source: what it was registered from; a copy names the version that it copies."""
 
     name: str
     number: str
     tags: Mapping[str, str]
     description: str = ""
+    source: str = ""
 
     @property
     def uri(self) -> str:
@@ -130,7 +131,8 @@ def versions_of(client: Any, model_id: str, run_id: str | None) -> list[Version]
     sources, kept = {f"models:/{model_id}"}, dict[tuple[str, str], Version]()
     for version in sorted(found, key=lambda v: v.creation_timestamp):  # a copy comes after what it is a copy of
         if str(version.source).rstrip("/") in sources:
-            made = Version(str(version.name), str(version.version), dict(version.tags or {}), str(version.description or ""))
+            tags, description = dict(version.tags or {}), str(version.description or "")
+            made = Version(str(version.name), str(version.version), tags, description, str(version.source))
             kept[made.name, made.number] = made
             sources.add(made.uri)
     return list(kept.values())

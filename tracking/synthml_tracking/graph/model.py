@@ -1,0 +1,75 @@
+"""Nodes and links. Links run from what was there before to what came of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["KINDS", "Graph", "Link", "Node"]
+
+KINDS = ("table", "making", "run", "model", "version", "alias", "deployment")
+
+
+@dataclass(frozen=True)
+class Node:
+    """id: unique in the graph. kind: one of `KINDS`. name: as anybody may have written it. facts: what else is known."""
+
+    id: str
+    kind: str
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it is a table that must not be relied on."""
+        return "recalled" in self.facts
+
+
+@dataclass(frozen=True, order=True)
+class Link:
+    """start went into end. label: how, such as the role of a table in a run."""
+
+    start: str
+    end: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """root: id of what was asked about."""
+
+    root: str
+    nodes: Mapping[str, Node]
+    links: tuple[Link, ...]
+
+    @cached_property
+    def _after(self) -> dict[str, list[Link]]:
+        after: dict[str, list[Link]] = {}
+        for link in self.links:
+            after.setdefault(link.start, []).append(link)
+        return after
+
+    @cached_property
+    def _before(self) -> dict[str, list[Link]]:
+        before: dict[str, list[Link]] = {}
+        for link in self.links:
+            before.setdefault(link.end, []).append(link)
+        return before
+
+    def after(self, node: str) -> list[Link]:
+        """Links to what came of a node."""
+        return self._after.get(node, [])
+
+    def before(self, node: str) -> list[Link]:
+        """Links from what went into a node."""
+        return self._before.get(node, [])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines."""
+        nodes = [{"id": node.id, "kind": node.kind, "name": node.name, "facts": dict(node.facts)} for node in self.nodes.values()]
+        links = [{"from": link.start, "to": link.end, "label": link.label} for link in self.links]
+        return {"root": self.root, "nodes": nodes, "links": links}
