@@ -35,10 +35,12 @@ def documents(
     signer: Signer | None = None,
     file_name: str = "synthetic.parquet",
     file_format: str = "application/vnd.apache.parquet",
+    file_sha256: str | None = None,
 ) -> dict[str, bytes]:
     """File name -> content: dossier, evidence, verdicts, datasheet, Croissant, and the statement, signed when there is a key.
 
-    columns: name -> kind, of the synthetic table; file_name, file_format: of the table's file, for the catalogue entry.
+    columns: name -> kind, of the synthetic table; file_name, file_format, file_sha256: of the table's file, for the catalogue
+    entry, which is valid only with the checksum.
     """
     dossier, verdicts = release.dossier, release.verdicts
     files = {
@@ -46,7 +48,9 @@ def documents(
         "evidence.json": dossier.to_json(),
         "verdicts.json": canonical_json(release.to_dict()),
         "datasheet.md": datasheet_markdown(dossier, verdicts, columns).encode("utf-8"),
-        "datasheet.croissant.json": croissant_json(dossier, verdicts, columns, file_name=file_name, file_format=file_format),
+        "datasheet.croissant.json": croissant_json(
+            dossier, verdicts, columns, file_name=file_name, file_format=file_format, file_sha256=file_sha256
+        ),
     }
     statement = statement_of(release, files)
     if signer is None:

@@ -1,6 +1,8 @@
 """What a reviewer reads: pure functions from a dossier, and a verdict if there is one, to text.
 
 `html`         the report: one self-contained file
+`model_card`   the full model card: Hugging Face metadata and the fields of CHAI's applied model card (`chai`)
+`mlbom`        the machine learning bill of materials, CycloneDX
 `card`         the reviewer's card: Markdown of at most 5,000 characters, the description of a model version
 `notebook`     how a dossier and a verdict show in a notebook
 

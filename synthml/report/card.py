@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from synthml.policy.verdict import Verdict
     from synthml.report.terms import MetricTerm
 
-__all__ = ["markdown_text", "reviewer_card"]
+__all__ = ["digest_text", "markdown_text", "reviewer_card"]
 
 LIMIT = 5000
 _LEAST_LIMIT = 1000
@@ -230,13 +230,13 @@ def _tables(reading: Reading) -> _Part | None:
     order = [role for role in ("source", "synthetic", "holdout") if role in datasets]
     order += sorted(set(datasets) - set(order))
     rows = [
-        _row(markdown_text(role, cut=20), count(datasets[role].get("rows")), f"`{_code(datasets[role].get('digest'))}`")
+        _row(markdown_text(role, cut=20), count(datasets[role].get("rows")), f"`{digest_text(datasets[role].get('digest'))}`")
         for role in order
     ]
     return _Part(["### Tables", "", *_table("Table", "Rows", "Digest")], rows, "and {n} more in the report", rank=3, least=3)
 
 
-def _code(text: object) -> str:
+def digest_text(text: object) -> str:
     """For a code span in a table cell: a digest, and nothing else."""
     return str(text) if re.fullmatch(r"[a-z0-9-]{1,20}:[0-9a-f]{1,64}", str(text)) else "unknown"
 
@@ -293,7 +293,7 @@ def _generation(reading: Reading) -> _Part | None:
 
 
 def _closing(reading: Reading, verdict: Verdict | None) -> _Part:
-    parts = [f"Evidence `{_code(reading.dossier.digest)}`"]
+    parts = [f"Evidence `{digest_text(reading.dossier.digest)}`"]
     if verdict is not None:
-        parts.append(f"policy `{_code(verdict.policy_digest)}`")
+        parts.append(f"policy `{digest_text(verdict.policy_digest)}`")
     return _Part([f"{', '.join(parts)}. Full report: artifact `synthml/report.html` of the source run."], rank=2)

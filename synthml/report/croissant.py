@@ -23,9 +23,9 @@ __all__ = ["CONTEXT", "croissant_json"]
 
 # the context that the specification's appendix recommends
 _TERMS = (
-    "citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes", "isLiveDataset",
-    "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "separator",
-    "source", "subField", "transform",
+    "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes",
+    "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace",
+    "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -49,10 +49,15 @@ def croissant_json(
     verdicts: Sequence[Verdict],
     columns: Mapping[str, str],
     *,
-    file_name: str = "synthetic.parquet",
+    file_name: str | None = "synthetic.parquet",
     file_format: str = "application/vnd.apache.parquet",
+    file_sha256: str | None = None,
 ) -> bytes:
-    """The document. columns: name -> kind, of the synthetic table; file_name: the last part of its path."""
+    """The document. columns: name -> kind, of the synthetic table. file_name: last part of its path; file_sha256: of its bytes.
+
+    Croissant wants the checksum of every file, and a record set wants a file. So without a file at hand (file_name None) there
+    is neither, and the columns stand as schema.org's `variableMeasured`.
+    """
     record = dossier.generation or {}
     facts = dossier.datasets.get("synthetic", {})
     digest = str(facts.get("digest") or "")
@@ -66,17 +71,7 @@ def croissant_json(
         "isLiveDataset": False,
         "keywords": ["synthetic data", "health"],
         "version": str(record.get("version") or "1"),
-        "distribution": [
-            {
-                "@type": "cr:FileObject",
-                "@id": _FILE,
-                "name": file_name,
-                "description": "The synthetic table. It is not published with this document.",
-                "contentUrl": file_name,
-                "encodingFormat": file_format,
-            }
-        ],
-        "recordSet": [_record_set(columns, record)],
+        **_content(columns, record, file_name, file_format, file_sha256),
         **_responsible(record, dossier),
     }
     if record.get("created") or dossier.created:
@@ -100,20 +95,42 @@ def _description(record: Mapping[str, Any], facts: Mapping[str, Any], verdicts: 
     return " ".join(told)
 
 
-def _record_set(columns: Mapping[str, str], record: Mapping[str, Any]) -> dict[str, Any]:
+def _content(
+    columns: Mapping[str, str], record: Mapping[str, Any], name: str | None, encoding: str, sha256: str | None
+) -> dict[str, Any]:
+    """The file and what its columns are; of a file that is not at hand the columns alone."""
+    if name is None:
+        return {"variableMeasured": [{"@type": "sc:PropertyValue", **field} for field in _described(columns, record)]}
+    file = {
+        "@type": "cr:FileObject",
+        "@id": _FILE,
+        "name": name,
+        "description": "The synthetic table. It is not published with this document.",
+        "contentUrl": name,
+        "encodingFormat": encoding,
+    }
+    if sha256 is not None:
+        file["sha256"] = sha256
+    return {"distribution": [file], "recordSet": [_record_set(columns, record)]}
+
+
+def _described(columns: Mapping[str, str], record: Mapping[str, Any]) -> list[dict[str, str]]:
     known = {str(entry.get("name")): entry for entry in record.get("dictionary") or () if isinstance(entry, Mapping)}
-    fields = []
-    for i, (name, kind) in enumerate(columns.items()):
-        field = {
+    told = ((name, known.get(name, {}).get("description")) for name in columns)
+    return [{"name": name, "description": str(text)} if text else {"name": name} for name, text in told]
+
+
+def _record_set(columns: Mapping[str, str], record: Mapping[str, Any]) -> dict[str, Any]:
+    fields = [
+        {
             "@type": "cr:Field",
             "@id": f"rows/{i}",
-            "name": name,
-            "dataType": _TYPES.get(kind, "sc:Text"),
-            "source": {"fileObject": {"@id": _FILE}, "extract": {"column": name}},
+            **described,
+            "dataType": _TYPES.get(columns[described["name"]], "sc:Text"),
+            "source": {"fileObject": {"@id": _FILE}, "extract": {"column": described["name"]}},
         }
-        if known.get(name, {}).get("description"):
-            field["description"] = str(known[name]["description"])
-        fields.append(field)
+        for i, described in enumerate(_described(columns, record))
+    ]
     return {"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}
 
 

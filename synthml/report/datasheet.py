@@ -67,8 +67,13 @@ _QUESTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def datasheet_markdown(dossier: Dossier, verdicts: Sequence[Verdict], columns: Mapping[str, str]) -> str:
-    """The datasheet. columns: name -> kind, of the synthetic table. Pure: the same input gives the same text."""
+def datasheet_markdown(
+    dossier: Dossier, verdicts: Sequence[Verdict], columns: Mapping[str, str], *, release: str = "Nothing was decided."
+) -> str:
+    """The datasheet. columns: name -> kind, of the synthetic table. Pure: the same input gives the same text.
+
+    release: what is known of the table's release where its verdicts are not at hand.
+    """
     record = dossier.generation or {}
     title = _told(record.get("id")) if record.get("id") else "Synthetic table"
     lines = [
@@ -77,7 +82,7 @@ def datasheet_markdown(dossier: Dossier, verdicts: Sequence[Verdict], columns: M
         "**Synthetic data**, drawn by a generator. What it gives away about real people is measured below.",
         "",
     ]
-    lines += [*_identity(dossier, record), "", *_decisions(verdicts), ""]
+    lines += [*_identity(dossier, record), "", *_decisions(verdicts, release), ""]
     for heading, questions in _QUESTIONS.items():
         if heading == "Differential privacy" and not record.get("privacy"):
             lines += [f"## {heading}", "", "None declared.", ""]
@@ -102,11 +107,11 @@ def _identity(dossier: Dossier, record: Mapping[str, Any]) -> Iterator[str]:
     yield f"- **Evidence**: `{dossier.digest}`, measured {dossier.created or 'at an unknown time'} with synthml {dossier.synthml}"
 
 
-def _decisions(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _decisions(verdicts: Sequence[Verdict], release: str) -> Iterator[str]:
     yield "## Decision"
     yield ""
     if not verdicts:
-        yield "Nothing was decided."
+        yield markdown_text(release, cut=400)
         return
     yield "A pass says that the evidence met the policy's thresholds. It is no claim of compliance with any law."
     yield ""

@@ -1,5 +1,6 @@
 """`synthml release`, `key` and `policy`: what they write, what they say, their exit codes, and what they leave behind."""
 
+import hashlib
 import json
 import os
 import stat
@@ -99,6 +100,8 @@ def test_a_release_is_decided_written_and_signed(measured, place, capsys):
     ]  # fmt: skip
     evidence = synthml.Dossier.from_json((place / "out" / "evidence.json").read_bytes())
     assert (evidence.producer, evidence.digest) == ("custodian", told["evidence_digest"])
+    (file,) = json.loads((place / "out" / "datasheet.croissant.json").read_bytes())["distribution"]
+    assert file["sha256"] == hashlib.sha256((place / "synthetic.parquet").read_bytes()).hexdigest()
 
 
 def test_a_refused_table_says_what_failed_and_what_can_be_done(measured, place, capsys):

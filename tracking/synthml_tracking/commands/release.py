@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -75,6 +76,7 @@ def release(
         signer=signer,
         file_name=table.name,
         file_format=_FORMATS.get(table.suffix.lower(), "application/octet-stream"),
+        file_sha256=_sha256(table),
     )
     try:
         _write_folder(output, files)
@@ -122,6 +124,11 @@ def _measured(
     kinds = study.schema.kinds
     columns = {str(name): str(kinds.get(str(name), "numeric")) for name in study.tables["synthetic"].frame.columns}
     return decided, columns, at_risk
+
+
+def _sha256(table: Path) -> str:
+    with table.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _check_places(output: Path, rows_at_risk: Path | None) -> None:
