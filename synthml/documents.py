@@ -77,9 +77,13 @@ def read_yaml(path: Path, error: type[InputError] = InputError) -> YamlDocument:
 def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> YamlDocument:
     """Parse text as `read_yaml` does."""
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            if depth > _DEPTH:  # seen here, since the time that reading takes grows with the square of the depth
+                raise error(f"{name}, line {line}: nested more than {_DEPTH} deep")
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise error(f"{name}, line {line}: aliases (*name) are not allowed; write the value out")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[Location, int] = {}
@@ -98,8 +102,6 @@ def parse_yaml(text: str, name: str, error: type[InputError] = InputError) -> Ya
 
 def _walk(node: yaml.Node, path: Location, lines: dict[Location, int], name: str, error: type[InputError]) -> None:
     lines[path] = node.start_mark.line + 1
-    if len(path) > _DEPTH:
-        raise error(f"{name}, line {lines[path]}: nested more than {_DEPTH} deep")
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             _walk(item, (*path, i), lines, name, error)

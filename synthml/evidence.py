@@ -28,9 +28,9 @@ def canonical_json(value: Any) -> bytes:
     """Sorted keys, UTF-8, no insignificant space; refuses NaN and infinity, which JSON has no word for."""
     try:
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode("utf-8")  # half of a surrogate pair, which JSON can spell, is no text
     except ValueError as error:
         raise EvidenceError(f"evidence must be finite numbers, text, lists and maps: {error}") from error
-    return text.encode("utf-8")
 
 
 def digest_json(value: Any) -> str:
@@ -142,7 +142,10 @@ class Dossier:
         """Read a document. Law: `Dossier.from_json(d.to_json()).to_json() == d.to_json()`. Raises EvidenceError."""
         try:
             data = json.loads(raw)
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            text = raw if isinstance(raw, str) else raw.decode("utf-8")
+            if "\\ud" in text.lower():
+                canonical_json(data)  # so that half a surrogate pair is noticed here
+        except (ValueError, RecursionError) as error:
             raise EvidenceError(f"the evidence is not JSON: {error}") from error
         if not isinstance(data, dict):
             raise EvidenceError("the evidence is not a JSON object")

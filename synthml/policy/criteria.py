@@ -282,7 +282,7 @@ def _tightened(parent: Any, child: Any, part: str, data: dict[str, Any], allowed
     values = parent.model_dump()
     for name in data.get(part) or {}:
         mine, theirs = getattr(child, name), getattr(parent, name)
-        if part not in allowed and not is_as_strict(mine, theirs):
+        if part not in allowed and not is_as_strict(name, mine, theirs):
             raise PolicyError(
                 f"{document.at((part, name))}: {part}.{name} is weaker than in the policy it extends; "
                 f"tighten it, or add '{part}' to `loosens` with a reason"
@@ -291,7 +291,7 @@ def _tightened(parent: Any, child: Any, part: str, data: dict[str, Any], allowed
     return type(parent).model_validate(values)
 
 
-def is_as_strict(mine: Any, theirs: Any) -> bool:
+def is_as_strict(name: str, mine: Any, theirs: Any) -> bool:
     """Whether a field of `require` or `lineage` asks at least as much as theirs."""
     if isinstance(theirs, tuple):
         return set(theirs) <= set(mine)
@@ -299,6 +299,6 @@ def is_as_strict(mine: Any, theirs: Any) -> bool:
         return bool(mine) >= theirs
     if isinstance(theirs, str):
         return theirs == "optional" or mine == "required"
-    if theirs is None:
-        return True
-    return mine is not None and mine <= theirs
+    if name == "approvals":  # the other numbers are limits: fewer days, fewer verdicts are stricter
+        return bool(mine >= theirs)
+    return theirs is None or (mine is not None and mine <= theirs)

@@ -63,7 +63,7 @@ def _between(child: Policy, parent: Policy) -> Inheritance:
         before, after = getattr(parent, part).model_dump(), getattr(child, part).model_dump()
         for field in sorted(field for field in after if after[field] != before[field]):
             told = f"{_word(after[field])} instead of {_word(before[field])}"
-            if not is_as_strict(after[field], before[field]):
+            if not is_as_strict(field, getattr(getattr(child, part), field), getattr(getattr(parent, part), field)):
                 loosened[f"{part}.{field}"] = f"{told}, because {reasons.get(part, 'not told')}"
             else:
                 tightened[f"{part}.{field}"] = told

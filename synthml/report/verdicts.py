@@ -64,15 +64,16 @@ def verdict_junit(verdict: Verdict) -> str:
     skipped = [d for d in verdict.decisions if d.holds and d.outcome != "pass"]
     counts = {"tests": len(verdict.decisions), "failures": len(failures), "errors": 0, "skipped": len(skipped)}
     told = {key: str(value) for key, value in counts.items()}
+    policy = _xml(prose(verdict.policy, cut=200))
     whole = Xml.Element("testsuites", {"name": _TOOL, **told})
     suite = Xml.SubElement(
-        whole, "testsuite", {"name": _xml(verdict.policy), **told, "timestamp": verdict.decided.removesuffix("Z"), "time": "0"}
+        whole, "testsuite", {"name": policy, **told, "timestamp": verdict.decided.removesuffix("Z"), "time": "0"}
     )
     properties = Xml.SubElement(suite, "properties")
     for name, value in _facts(verdict).items():
         Xml.SubElement(properties, "property", {"name": name, "value": _xml(value)})
     for one in verdict.decisions:
-        case = Xml.SubElement(suite, "testcase", {"classname": _xml(verdict.policy), "name": _xml(_name(one)), "time": "0"})
+        case = Xml.SubElement(suite, "testcase", {"classname": policy, "name": _xml(_name(one)), "time": "0"})
         message = _xml(_sentence(one))
         if not one.holds:
             failure = Xml.SubElement(case, "failure", {"type": one.outcome, "message": message})
@@ -181,7 +182,7 @@ def _count(verdict: Verdict) -> str:
 def _facts(verdict: Verdict) -> dict[str, str]:
     return {
         "synthml.outcome": verdict.outcome,
-        "synthml.policy": clean(verdict.policy),
+        "synthml.policy": prose(verdict.policy, cut=200),
         "synthml.decided": verdict.decided,
         "synthml.model_digest": verdict.model_digest or "none",
         "synthml.evidence_digest": verdict.evidence_digest,

@@ -1,5 +1,6 @@
 """`gate`: what is decided, recorded and counted, at one captured time."""
 
+import hashlib
 import json
 from datetime import timedelta
 
@@ -119,11 +120,7 @@ def _attestation(model, kind):
 def test_a_changed_byte_in_an_envelope_is_no_signature(model):
     """Of whichever statement; the name is its digest."""
     for kind, criterion in (("evidence", "signature.evaluator"), ("release", "lineage.release")):
-        paths = (
-            [p for p in (model.artifacts / "synthml/attestations").iterdir()]
-            if kind == "evidence"
-            else [_attestation(model, kind)]
-        )
+        paths = list((model.artifacts / "synthml/attestations").iterdir()) if kind == "evidence" else [_attestation(model, kind)]
         kept = {path: path.read_bytes() for path in paths}
         for path, raw in kept.items():
             path.write_bytes(raw.replace(b'"sig":"', b'"sig":"A'))
@@ -307,3 +304,15 @@ def test_what_a_card_of_ours_is():
     from synthml.report import reviewer_card
 
     assert gating._CARD in reviewer_card(Dossier(figures={}))
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 100_000, b'{"schema_version": "1", "figures": {}, "notes": ["\\ud800"]}', b"\xff", b"1" * 9_000]
+)
+def test_a_document_that_is_a_trap_is_told_as_bad_evidence(model, raw):
+    """Depth, half a character, no text, a number without end; not an internal error, for `verify` neither."""
+    key = hashlib.sha256(raw).hexdigest()[:32]
+    model._put(f"synthml/evidence/{key}.json", raw)
+    with pytest.raises(EvidenceError):
+        judged(model)
+    assert not tracking.verify(model.uri, trust=trust(), now=NOW)

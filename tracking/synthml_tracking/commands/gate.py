@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["gate", "promote", "verify"]
 
+_FORMATS = ("text", "json", "junit", "sarif", "markdown")
 _EXIT = {"pass": 0, "fail": 1, "insufficient": 3}
 
 
@@ -26,12 +27,19 @@ _EXIT = {"pass": 0, "fail": 1, "insufficient": 3}
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "junit", "sarif", "markdown"]),
+    type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
     help="For people, machines, test reports, code scanning, a pull request.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File for it. Default: standard output.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="The same verdict in a further format, such as junit=gate.xml; may be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Decide only: nothing is attached, and the look at the holdout is not counted.")
 @TRACKING_URI
 def gate(
@@ -41,6 +49,7 @@ def gate(
     sign_key: Path | None,
     form: str,
     output: Path | None,
+    reports: tuple[str, ...],
     dry_run: bool,
     tracking_uri: str | None,
 ) -> None:
@@ -50,25 +59,46 @@ def gate(
     evidence, 2 bad input, 4 when the store fails. A verdict that counts elsewhere is signed: --sign-key.
     """
     from synthml import Policy as PolicyFile
-    from synthml_tracking.files import write_whole
     from synthml_tracking.gating import judge
     from synthml_tracking.keys import signing_key
 
+    places = _places(reports)
     chosen, signer = PolicyFile.load(policy), signing_key(sign_key)
     judged = judge(model_uri, chosen, trust=trust_file, signer=signer, record=not dry_run, tracking_uri=tracking_uri)
-    text = _written(judged.verdict, form, policy, chosen)
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(_written(judged.verdict, form, policy, chosen), nl=False)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, text.encode("utf-8"))
+        places.append((form, output))
         click.echo(f"{judged.verdict.outcome} under {chosen.name} v{chosen.version}: {output}", err=True)
+    for each, place in places:
+        _put(place, _written(judged.verdict, each, policy, chosen))
     if not judged.recorded:
         why = "dry run" if dry_run else "the model was logged outside of a run"
         click.echo(f"NOT RECORDED: {why}.", err=True)
     elif judged.attached is None:
         click.echo("NOT SIGNED: there was no key. The verdict is shown and counted, and nobody has to believe it.", err=True)
     click.get_current_context().exit(_EXIT[judged.verdict.outcome])
+
+
+def _places(reports: tuple[str, ...]) -> list[tuple[str, Path]]:
+    found = []
+    for one in reports:
+        form, _, place = one.partition("=")
+        if form not in _FORMATS or not place:
+            raise click.UsageError(f"--report {one[:80]!r}: expected FORMAT=FILE, FORMAT one of {', '.join(_FORMATS)}")
+        found.append((form, Path(place)))
+    return found
+
+
+def _put(place: Path, text: str) -> None:
+    from synthml.errors import InputError
+    from synthml_tracking.files import write_whole
+
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, text.encode("utf-8"))
+    except OSError as error:
+        raise InputError(f"{place} cannot be written: {error.strerror}") from error
 
 
 def _written(verdict: Verdict, form: str, policy: str, chosen: Policy) -> str:
