@@ -95,15 +95,16 @@ def test_a_damaged_derivation_is_followed_by_its_tags(store, client):
     assert [one.key for one in asked(store).tables] == [short(SOURCE), short(digest("a"))]
 
 
-def test_copies_and_aliases(store, client):
-    """A copy under another name is another version with the same tables; aliases of each are told."""
+@pytest.mark.parametrize("name", ["risk-copy", "it's", 'say "x"', "100%_\\ é漢字 `x`", "' OR name != '"])
+def test_copies_and_aliases(store, client, name):
+    """A copy under another name, whatever it is, is another version with the same tables; aliases of each are told."""
     a_model(store, {"source": SOURCE, "synthetic": SYNTHETIC})
-    client.copy_model_version("models:/risk/1", "risk-copy")
+    client.copy_model_version("models:/risk/1", name)
     client.set_registered_model_alias("risk", "champion", "1")
-    client.set_registered_model_alias("risk-copy", "shadow", "1")
-    client.set_registered_model_alias("risk-copy", "champion", "1")
+    client.set_registered_model_alias(name, "shadow", "1")
+    client.set_registered_model_alias(name, "champion", "1")
     found = {one.uri: one.aliases for one in asked(store).versions}
-    assert found == {"models:/risk/1": ("champion",), "models:/risk-copy/1": ("champion", "shadow")}
+    assert found == {"models:/risk/1": ("champion",), f"models:/{name}/1": ("champion", "shadow")}
 
 
 def test_what_serves_is_found_by_table_version_and_model(store, client):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from patients import patients
 
+from synthml_tracking.ledger import Ledger
+
 STUDY = """
 schema: {target: ill, positive: 1, sensitive: [sex], subject: person, quasi_identifiers: [age, sex, site], secrets: [ill],
          minimum_cell: {rows: 50, events: 10}}
@@ -57,6 +59,10 @@ def test_a_sweep_is_a_parent_with_a_nested_run_for_every_draw(folder):
         path for path in Path(folder).rglob("*") if path.suffix in (".parquet", ".csv", ".pkl", ".ubj") and "mlruns" in str(path)
     ]
     assert not logged
+    named = {run.info.run_id: {key.removeprefix("synthml.ds."): role for key, role in run.data.tags.items()} for run in nested}
+    (source,) = {key for tables in named.values() for key, role in tables.items() if role == "source"}
+    drawn = {key for tables in named.values() for key, role in tables.items() if role == "synthetic"}
+    assert {key for entry in Ledger(client).made_from(source) for key in entry.subjects} == drawn
 
 
 @pytest.mark.parametrize(

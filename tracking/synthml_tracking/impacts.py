@@ -337,7 +337,8 @@ def with_aliases(client: Any, versions: Iterable[AffectedVersion]) -> tuple[Affe
 
 def _models(client: Any, names: set[str]) -> Iterable[Any]:
     if len(names) <= _NAMES:
-        yield from map(client.get_registered_model, sorted(names))
+        for name in sorted(names):
+            yield from _named(client, name)
         return
     token, wanted = None, set(names)
     while wanted:
@@ -347,6 +348,14 @@ def _models(client: Any, names: set[str]) -> Iterable[Any]:
         token = page.token
         if not token:
             return
+
+
+def _named(client: Any, name: str) -> Iterable[Any]:
+    """By a search, for asking for a model by its name makes MLflow read all of its versions."""
+    quote = next((mark for mark in "'\"" if mark not in name), None)
+    if quote is None or "\\" in name:
+        return [client.get_registered_model(name)]
+    return list(client.search_registered_models(f"name = {quote}{name}{quote}", max_results=2))
 
 
 def recalls_among(ledger: Ledger, tables: Mapping[str, str], trust: Trust, now: datetime) -> dict[str, tuple[Recall, ...]]:

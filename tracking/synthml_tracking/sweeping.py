@@ -1,7 +1,8 @@
 """A sweep recorded: a parent run with the frontier, and a nested run for every draw.
 
 Draws are recorded as soon as they are measured, each through a spool of its own: a sweep that is cut off keeps what it has.
-No model and no table is logged: aggregates alone.
+No model and no table is logged: aggregates alone. That each draw was made of the source stands in the ledger, so that a recall of
+the source finds whoever trains on a draw.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class SweepRun:
         with patience("starting a draw's run"):
             run = self._client.create_run(self._experiment, tags=tags)
         outcome = f"{draw.verdict.outcome} under {draw.verdict.policy}"
-        listed = tuple(items.draw(draw.study, draw.dossier, draw.setting.parameters, draw.number, outcome))
+        told = items.draw(draw.study, draw.dossier, draw.setting.parameters, draw.number, outcome)
+        listed = (*told, *items.descent(draw.study, draw.dossier))
         evidence = next(item.path for item in listed if isinstance(item, items.ArtifactItem))
         self._write(run.info.run_id, str(run.info.artifact_uri), listed, {evidence: draw.dossier.to_json()})
 
