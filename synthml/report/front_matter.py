@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["front_matter"]
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]*")
-_LOUD = re.compile(r"[^A-Za-z0-9 ,()+_%.:-]|:(?! )|(?<!\d)\.|\.(?!\d)")
+# what could mean something in Markdown; an underscore between letters, a point between digits, a colon before a space do not
+_LOUD = re.compile(
+    r"[^A-Za-z0-9 ,()+_%.:-]|:(?! )|(?<!\d)\.|\.(?!\d)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])",
+)
 _DIGEST = re.compile(r"(hmac-)?sha256:[0-9a-f]{64}")
 
 
@@ -27,7 +29,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    plain = _DIGEST.fullmatch(text) or (_PLAIN.fullmatch(text) and "www" not in text.lower() and not text.endswith(" "))
+    plain = _DIGEST.fullmatch(text) or (text[:1].isalnum() and not text.endswith(" ") and not _LOUD.search(text))
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 

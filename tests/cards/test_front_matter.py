@@ -12,17 +12,9 @@ from synthml.report.front_matter import front_matter
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 MEANT = {
-    "html_block",
-    "html_inline",
-    "link_open",
-    "image",
-    "code_inline",
-    "code_block",
-    "fence",
-    "strong_open",
-    "s_open",
-    "table_open",
-}
+    "html_block", "html_inline", "link_open", "image", "code_inline", "code_block", "fence",
+    "em_open", "strong_open", "s_open", "table_open",
+}  # fmt: skip
 
 
 def marks(text: str) -> set[str]:
@@ -45,7 +37,7 @@ def read(block: str) -> object:
         st.one_of(
             st.text(),
             st.sampled_from([text[:300] for text in HOSTILE]),
-            st.sampled_from(["yes", "1.0", "null", "~", "2026-01-01"]),
+            st.sampled_from(["yes", "1.0", "null", "~", "2026-01-01", "__0__", "a _b_ c", "www.1a.org", "a: b", "1. x", "a\nb"]),
         ),
         min_size=1,
     )

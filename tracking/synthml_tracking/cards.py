@@ -163,7 +163,8 @@ def _reviews(gathered: Gathered) -> Iterator[str]:
     """Decisions of reviewers about these very files, with the signatures that count."""
     for one in gathered.facts.approvals:
         if one.model_digest == gathered.found.digest:
-            until = "" if one.expires is None else f", until {one.expires:%Y-%m-%d}"
+            word = "until" if one.expires is None or one.expires > gathered.now else "expired on"
+            until = "" if one.expires is None else f", {word} {one.expires:%Y-%m-%d}"
             about = "" if one.evidence_digest == gathered.dossier.digest else ", of other evidence than this card shows"
             yield f"{one.decision} by {one.by} on {one.decided:%Y-%m-%d}{until}{about}: {one.reason}"
 
