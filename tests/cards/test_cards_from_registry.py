@@ -132,13 +132,16 @@ def test_a_verdict_counts_when_a_trusted_gate_signed_it_and_else_is_only_told_of
     assert "Signed by Gate (" in card
 
 
-def test_a_recall_stands_on_the_card(store: str) -> None:
+def test_a_recall_stands_on_every_document_about_the_model_and_the_table(store: str) -> None:
     gathered = tracking.gather_facts(URI, Policy(name="any", version=1), tracking_uri=store)
     source = gathered.dossier.datasets["source"]["digest"]
     tracking.recall(source, "consent <withdrawn>", tracking_uri=store)
-    card = make_cards(URI, tracking_uri=store).files[CARD].decode()
+    files = make_cards(URI, tracking_uri=store).files
+    card = files[CARD].decode()
     assert "**RECALLED: The source table" in card
     assert "consent &lt;withdrawn&gt;" in card
+    assert "RECALLED: The source table" in files[DATASHEET].decode()
+    assert "consent <withdrawn>" in json.dumps(json.loads(files[BOM])["metadata"]["component"]["properties"])
 
 
 def test_a_reviewers_decision_stands_on_the_card_while_its_signature_counts(store: str) -> None:

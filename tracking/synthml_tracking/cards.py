@@ -86,7 +86,7 @@ def make_cards(
     files = {CARD: model_card(gathered.dossier, model, verdict).encode("utf-8")}
     left_out = {}
     if gathered.dossier.datasets.get("synthetic"):
-        files |= _of_the_table(gathered.dossier, model.release)
+        files |= _of_the_table(gathered.dossier, model)
     else:
         left_out = dict.fromkeys((DATASHEET, CROISSANT), "no evidence that counts names a synthetic table")
     if bom:
@@ -189,12 +189,13 @@ def _signed_verdict(gathered: Gathered) -> tuple[Verdict | None, str]:
     return None, f"A verdict is attached and does not count: {doubts[0]}." if doubts else ""
 
 
-def _of_the_table(dossier: Dossier, release: str) -> dict[str, bytes]:
+def _of_the_table(dossier: Dossier, model: ModelFacts) -> dict[str, bytes]:
     from synthml.report.croissant import croissant_json
     from synthml.report.datasheet import datasheet_markdown
 
     columns = _columns(dossier)
-    told = f"Release: {release or 'no release attestation'}."
+    recalled = [f"RECALLED: {text}" for text in model.recalls]
+    told = " ".join((*recalled, f"Release: {model.release or 'no release attestation'}."))
     return {
         DATASHEET: datasheet_markdown(dossier, (), columns, release=told).encode("utf-8"),
         CROISSANT: croissant_json(dossier, (), columns, file_name=None),
