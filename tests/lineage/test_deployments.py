@@ -140,12 +140,14 @@ def test_a_damaged_or_deleted_record_still_tells_that_something_serves(store, mo
     (one,) = listed(store)
     assert (one.serves, one.signature) == (True, "its document is damaged")
     assert one.model == f"sha256:{short(model.digest)}"
+    with pytest.raises(InputError, match="cannot be retired"):
+        retire(store, one.identity)
 
 
 def test_what_a_stranger_wrote_cannot_play_with_the_terminal(store, model, capsys):
     """Escape sequences, line ends and marks of direction do not survive."""
     evil = "\x1b[31mred\x1b[0m\nsecond\u202eline"
-    predicate = DeploymentPredicate(evil, evil * 500, "2030-01-01T00:00:00Z", evil, version=evil)
+    predicate = DeploymentPredicate(evil, evil * 500, "2030-01-01\u202e00:00:00Z", evil, version=evil)
     Ledger(model.client).append(deployment_statement(predicate, model=model.digest).to_json())
     with pytest.raises(SystemExit) as ended:
         main(["deployment", "list", "--tracking-uri", store])

@@ -142,8 +142,8 @@ def _deployment(entry: Entry, claim: Claim | None, now: datetime) -> Deployment:
         version=None if told.version is None else one_line(told.version),
         environment=one_line(told.environment),
         endpoint=one_line(told.endpoint),
-        since=told.since,
-        until=told.until,
+        since=one_line(told.since),
+        until=None if told.until is None else one_line(told.until),
         by=one_line(told.by),
         state=state,
         verified=bool(claim),
@@ -167,10 +167,10 @@ def _ended(one: Deployment, ends: Sequence[tuple[Claim, Any]], now: datetime) ->
         elif one.model not in claim.statement.digests:
             doubts.append("it is about another model")
         elif datetime.fromisoformat(predicate.until) > now:
-            one = replace(one, until=predicate.until)
+            one = replace(one, until=one_line(predicate.until))
         else:
             reason = None if predicate.reason is None else one_line(predicate.reason)
-            return replace(one, state="retired", ended=predicate.until, ended_by=one_line(predicate.by), reason=reason)
+            return replace(one, state="retired", ended=one_line(predicate.until), ended_by=one_line(predicate.by), reason=reason)
     return replace(one, doubtful=doubts[0]) if doubts else one
 
 
@@ -246,6 +246,8 @@ def retire_deployment(
     end = iso(moment) if until is None else moment_of(until, "until")
     with open_ledger(tracking_uri, "recording the end of the deployment") as ledger:
         one = _one(all_deployments(ledger, judge, moment), which, environment)
+        if one.signature == _DAMAGED:
+            raise InputError(f"{one.identity[7:19]} cannot be retired, {_DAMAGED}: whoever keeps the store removes its run")
         told = None if reason is None else _told(reason, "reason")
         predicate = RetirementPredicate(one.identity, end, _told(by, "by"), told)
         raw = _document(retirement_statement(predicate, model=one.model), signer)
