@@ -1,1 +1,4 @@
-"""Commands of the custodian, one module each; `cli` registers them. Heavy libraries are imported inside the functions."""
+"""Commands, one module for each or for a few that belong together; `cli` registers them.
+
+Heavy libraries are imported inside the functions.
+"""
