@@ -99,6 +99,7 @@ class _Built:
         self.full: dict[str, str] = {}
         self.pairs: set[tuple[str, str]] = set()  # tables between which a making stands
         self.told_by_runs: dict[Edge, None] = {}
+        self.recalls: dict[str, tuple[Recall, ...]] = {}  # of the tables for which they were looked up already
 
     # ---- from each kind of reference
 
@@ -106,6 +107,7 @@ class _Built:
         found = read_impact(self.ledger, digest, self.trust, self.now)
         key = short_digest(digest)
         self.full |= {table.key: table.digest for table in found.tables}
+        self.recalls |= {table.key: table.recalls for table in found.tables}
         self._made(found.makings, found.edges)
         self._versions(found.versions)
         for version in found.versions:
@@ -305,9 +307,10 @@ class _Built:
 
     def _graph(self, root: str) -> Graph:
         tables = {key: self.full.get(key, key) for key in self._tables()}
-        recalled = recalls_among(self.ledger, tables, self.trust, self.now)
+        unknown = {key: digest for key, digest in tables.items() if key not in self.recalls}
+        found = recalls_among(self.ledger, unknown, self.trust, self.now) if unknown else {}
         for key, digest in tables.items():
-            self.nodes[f"table:{key}"] = _table_node(key, digest, recalled.get(key, ()))
+            self.nodes[f"table:{key}"] = _table_node(key, digest, found.get(key) or self.recalls.get(key, ()))
         return Graph(root, dict(self.nodes), tuple(sorted(self.links)))
 
 
