@@ -149,7 +149,7 @@ def _plausible(reading: Reading) -> list[Found]:
             Found(
                 "answered",
                 "Labels plausible",
-                f"Synthetic labels are no less plausible than real ones{in_groups}; over all rows the excess is {spoken(overall)}.",
+                f"Synthetic labels are no less plausible than real ones{in_groups}; over all rows by {spoken(overall)}.",
             )
         )
     else:
