@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.estimate import Estimate
 from synthml.report.charts import Cell, Column, Section, Sheet, reference, scale_for, whisker
+from synthml.report.finding import Finding
 from synthml.report.terms import METRIC_TERMS, metric_term
 from synthml.report.wording import clean, column_title, count, group_pairs, interval, label, listed, number, plural, prose, spoken
 
@@ -25,16 +26,6 @@ _MOST_PANELS = 12
 _MOST_NAMED = 3
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 222.0, 10.0, 118.0
 _AT = {"source": 62.0, "synthetic": 130.0, "model": 194.0, "real_model": 208.0}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One link of the chain in words. tone, word: a chip; text: a sentence or two."""
-
-    tone: str
-    word: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.estimate import Estimate
 from synthml.report.charts import Cell, Column, Section, Sheet, scale_for, whisker
+from synthml.report.finding import Finding
 from synthml.report.heat import Heat, association_heat
 from synthml.report.wording import clean, count, interval, label, listed, number, plural, prose, spoken
 
@@ -48,16 +49,6 @@ _KINDS = {
     "combination": "impossible combination",
     "values": "values",
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One plain sentence. tone: a chip's class; word: the chip; title: what was asked."""
-
-    tone: str
-    word: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True)

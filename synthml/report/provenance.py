@@ -43,7 +43,7 @@ _ROLES = {
 _CUT = 600
 _MOST_FACTS = 120
 _MOST_COLUMNS = 200
-MOST_FIGURES = 3000
+MOST_FIGURES = 1500
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,8 @@ def figure_blocks(reading: Reading, *, most: int = MOST_FIGURES) -> tuple[tuple[
     """Every figure by name, at most `most` of them, and how many are left to evidence.json."""
     blocks, left = [], most
     total = sum(len(figures) for figures in reading.by_name.values())
-    for name, figures in reading.by_name.items():
+    # where not all fit, those of fidelity, which stand in the sheets of their chapter, are the first to go
+    for name, figures in sorted(reading.by_name.items(), key=lambda item: item[0].startswith("fidelity.")):
         if left <= 0:
             break
         rows = tuple(_figure_row(reading, name, of, figure) for of, figure in list(figures.items())[:left])

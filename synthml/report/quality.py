@@ -144,12 +144,12 @@ def _plausible(reading: Reading) -> list[Found]:
         )
     elif overall.ok:
         groups = sum(f.ok for of, f in reading.by_name.get(_EXCESS, {}).items() if of != ALL)
-        in_groups = f", and in none of {plural(groups, 'group')}" if groups else ""
+        in_groups = f", in none of {plural(groups, 'group')}" if groups else ""
         out.append(
             Found(
                 "answered",
                 "Labels plausible",
-                f"Synthetic labels are no less plausible than real ones over all rows ({spoken(overall)}){in_groups}.",
+                f"Synthetic labels are no less plausible than real ones{in_groups}; over all rows by {spoken(overall)}.",
             )
         )
     else:

@@ -77,7 +77,7 @@ def test_switched_off_everything_is_as_it_was(mlflow: Any, theirs: str) -> None:
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 @pytest.mark.parametrize("boosted", [False, True])
 def test_beside_mlflows_autolog_no_row_is_logged(mlflow: Any, tmp_path: Path, first: str, boosted: bool) -> None:
-    """MLflow's autolog with input examples on, before or after ours: both log into one run, and no planted value anywhere."""
+    """MLflow's autolog with input examples on, before or after ours: a run and its child, and no planted value anywhere."""
     given, found = planted(), list[tracking.Run]()
     known = study(given, features=["age", "lactate"])
     flavor = mlflow.xgboost if boosted else mlflow.sklearn
@@ -90,19 +90,31 @@ def test_beside_mlflows_autolog_no_row_is_logged(mlflow: Any, tmp_path: Path, fi
     model = XGBClassifier(n_estimators=10, max_depth=3, n_jobs=1) if boosted else estimator()
     model.fit(table[["age", "lactate"]], table["readmitted"])
     (run,) = found
-    (stored,) = runs(mlflow)
-    assert stored.info.run_id == run.run_id
-    assert stored.info.status == "FINISHED"
-    assert "utility.auroc.tstr/all" in stored.data.metrics
-    assert stored.data.tags["mlflow.autologging"] == ("xgboost" if boosted else "sklearn")
-    assert stored.data.params["max_depth" if boosted else "max_iter"] == ("3" if boosted else "500")
-    assert len(stored.outputs.model_outputs) == 2  # MLflow's own, and the proven one
+    ours, (theirs,) = mlflow.get_run(run.run_id), [one for one in runs(mlflow) if one.info.run_id != run.run_id]
+    assert ours.data.tags["mlflow.parentRunId"] == theirs.info.run_id
+    assert (ours.info.status, theirs.info.status) == ("FINISHED", "FINISHED")
+    assert ours.data.metrics == run.dossier.metrics()
+    assert theirs.data.tags["mlflow.autologging"] == ("xgboost" if boosted else "sklearn")
+    assert theirs.data.params["max_depth" if boosted else "max_iter"] == ("3" if boosted else "500")
+    assert (len(ours.outputs.model_outputs), len(theirs.outputs.model_outputs)) == (1, 1)
     files = everything(tmp_path)
     assert len({name.split("/artifacts/")[0] for name in files if "/models/m-" in name}) == 2  # both models are searched
     assert not [name for name in files if "input_example" in name]
     for canary, encoded in forms().items():
         where = [name for name, raw in files.items() if any(form in raw for form in encoded)]
         assert not where, f"{canary} stands in {where}"
+
+
+def test_without_its_models_mlflows_autolog_shares_the_run(mlflow: Any) -> None:
+    """mlflow.autolog(log_models=False): its parameters and training metrics, and our figures and model, in one run."""
+    found = on(strict=True)
+    mlflow.sklearn.autolog(log_models=False, silent=True)
+    fitted()
+    (stored,) = runs(mlflow)
+    assert stored.info.run_id == found[0].run_id
+    assert {"training_score", "utility.auroc.tstr/all"} <= set(stored.data.metrics)
+    assert stored.data.params["max_iter"] == "500"
+    assert len(stored.outputs.model_outputs) == 1
 
 
 def test_the_search_for_canaries_can_fail(mlflow: Any, tmp_path: Path) -> None:

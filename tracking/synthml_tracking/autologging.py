@@ -16,8 +16,9 @@ beneath whatever MLflow has put on top, so that both run, whichever is switched 
 wrapped when they are made. Classes of `__main__` are not: they are pickled whole, and a pickle must not need synthml. MLflow's
 conventions are kept: its lock, its global pause (`disable_autologging`), and its test mode, in which nothing is swallowed.
 
-MLflow's own autolog goes on as the user has it, with one exception: input examples, which are rows, are off meanwhile. The model
-file that it logs by itself is not searched for rare values; ours is (`mlflow.autolog(log_models=False)` leaves ours alone).
+MLflow's own autolog goes on as the user has it, with one exception: input examples, which are rows, are off meanwhile. Where it
+logs a model, ours stands in a child of its run. Its model file is not searched for rare values; ours is
+(`mlflow.autolog(log_models=False)` leaves ours alone).
 
 What goes wrong in here never costs a training: it is told in a warning, and nothing is claimed. With `strict` it is raised.
 """
@@ -375,14 +376,23 @@ def _run(session: _Session) -> Iterator[Run]:
         if wrapped is not None and not wrapped.has_model and wrapped.study is session.study:
             yield wrapped
             return
-    with start_run(session.study, join=active is not None and not _holds_a_model(active), **session.terms) as run:
+    with start_run(session.study, join=active is not None and not _has_a_model(active), **session.terms) as run:
         yield run
 
 
-def _holds_a_model(active: Any) -> bool:
-    """Whether the active run has evidence on a model already, or is one of ours: a run proves one model."""
+def _has_a_model(active: Any) -> bool:
+    """Whether the active run has evidence on a model already, is one of ours, or gets a model from MLflow's autolog.
+
+    A run proves one model: where it has two, MLflow's page of the run shows every figure with both.
+    """
+    from mlflow.utils.autologging_utils import get_autologging_config
+    from mlflow.utils.autologging_utils.safety import _AutologgingSessionManager
+
     from synthml_tracking.run import open_run
 
+    theirs = _AutologgingSessionManager.active_session()
+    if theirs is not None and get_autologging_config(theirs.integration, "log_models", True):
+        return True
     tags = load_mlflow().get_run(active.info.run_id).data.tags
     return open_run(active.info.run_id) is not None or any(tag.startswith(("synthml.ev.", "synthml.error")) for tag in tags)
 
