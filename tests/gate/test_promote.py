@@ -119,6 +119,8 @@ def test_a_change_between_verdict_and_write_takes_the_alias_back(model, monkeypa
     done = promote(model, uri)
     assert (done.exit_code, alias(model), notes(model)) == (1, before, "")
     assert told in done.told
+    shown = model.client.get_model_version("risk", "2").tags["synthml.verdict"]
+    assert shown == f"{done.verdict.outcome} under p v1"
 
 
 def test_the_later_of_two_promotions_stands_and_the_earlier_says_so(model, monkeypatch):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from synthml_tracking.client import tracking_uri_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from synthml_tracking.facts import Gathered
     from synthml_tracking.items import Item
 
-__all__ = ["Judgement", "gate", "judge"]
+__all__ = ["Judgement", "gate", "judge", "recorded"]
 
 _CARD = "Full report: artifact `synthml/report.html`"  # stands in every card of ours
 _NOTE = "mlflow.note.content"
@@ -93,9 +93,16 @@ def judge(
     chosen = policy if isinstance(policy, PolicyFile) else PolicyFile.load(policy)
     gathered = gather_facts(model_uri, chosen, trust=trust, tracking_uri=tracking_uri, now=now)
     verdict = decide(gathered.dossier, chosen, now=gathered.now, facts=gathered.facts)
-    if not record or gathered.found.run_id is None:
-        return Judgement(verdict, gathered)
-    return Judgement(verdict, gathered, _record(verdict, gathered, signer, tracking_uri_of(tracking_uri)), recorded=True)
+    judged = Judgement(verdict, gathered)
+    return recorded(judged, signer=signer, tracking_uri=tracking_uri) if record else judged
+
+
+def recorded(judged: Judgement, *, signer: Signer | None = None, tracking_uri: str | None = None) -> Judgement:
+    """Attach and count a verdict that was taken. Raises TrackingError, which names a spool."""
+    if judged.gathered.found.run_id is None:
+        return judged
+    attached = _record(judged.verdict, judged.gathered, signer, tracking_uri_of(tracking_uri))
+    return replace(judged, attached=attached, recorded=True)
 
 
 def _record(verdict: Verdict, gathered: Gathered, signer: Signer | None, uri: str) -> Attachment | None:

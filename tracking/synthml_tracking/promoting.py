@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError, InputError
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
-from synthml_tracking.gating import judge
+from synthml_tracking.gating import judge, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,10 +160,14 @@ class _Attempt:
                 self.strike()
                 where = "was taken away" if now is None else f"was set to version {now}"
                 return self.told(second.verdict, previous, f"the alias '{self.alias}' {where} by somebody else meanwhile")
-            if why:
-                return self.refused(second.verdict, previous, why, taken=True, known=previous)
-            self.strike()
-        return self.told(second.verdict, previous, f"the alias '{self.alias}' stands on version {self.number}", code=0)
+            back = self.refused(second.verdict, previous, why, taken=True, known=previous) if why else None
+            if back is None:
+                self.strike()
+        if back is None:
+            return self.told(second.verdict, previous, f"the alias '{self.alias}' stands on version {self.number}", code=0)
+        if not second.verdict:  # else the page would go on showing the pass
+            recorded(second, signer=self.signer, tracking_uri=self.uri)
+        return back
 
     def changed(self, first: Judgement, second: Judgement) -> str:
         if not second.verdict:
