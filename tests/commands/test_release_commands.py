@@ -230,7 +230,7 @@ def test_policies_are_listed_explained_and_checked(place, capsys):
     assert {p["name"] for p in json.loads(call(capsys, "policy", "list", "--json")[1])} >= {"release-default", "release-open"}
     told = call(capsys, "policy", "show", "release-open")[1]
     assert "disclosure.inference.risk, everywhere it is measured: its upper bound is at most 0.05" in told
-    assert "Tightens release-default." in told
+    assert "Extends release-default v1" in told
     text = "name: ours\nversion: 1\nextends: release-default\n"
     (place / "ours.yaml").write_text(text)
     assert call(capsys, "policy", "check", "ours.yaml")[0] == 0

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from synthml_tracking.ledger import ledger_name
 from synthml_tracking.scan import contents
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def runs(mlflow: Any) -> list[Any]:
-    """Every run of the store."""
+    """Every run of the store, the ledger's entries aside."""
     client = mlflow.MlflowClient()
-    return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
+    experiments = [one.experiment_id for one in client.search_experiments() if one.name != ledger_name()]
+    return list(client.search_runs(experiments))
 
 
 def tables_of(role: str) -> pd.DataFrame:

@@ -22,6 +22,7 @@ import pytest
 from synthml.errors import InputError
 from synthml_tracking import resume
 from synthml_tracking.items import VersionItem
+from synthml_tracking.ledger import ledger_name
 from synthml_tracking.spool import Plan, Spool
 from synthml_tracking.writer import write
 
@@ -33,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork"),
 ]
 
-STEPS = ("inputs", "model files", "model", "model output", "figures 0", "artifacts", "end")
+STEPS = ("inputs", "model files", "model", "model output", "figures 0", "artifacts", "ledger 0", "end")
 REGISTRATION = ("registered model", "version", "model's versions")
 MOMENTS = ("before", "stored")  # once it is noted, it is before the next
 
@@ -128,7 +129,15 @@ def state(spool: Path) -> dict[str, list[Any]]:
     """Every row that the store holds of the run, its model and its versions, times of writing aside; and every file."""
     place = spool.parents[1]
     with closing(sqlite3.connect(place / "mlflow.db")) as database:
-        found = {table: sorted(database.execute(f"SELECT {shown} FROM {table}"), key=repr) for table, shown in SHOWN.items()}
+        found = {table: list(database.execute(f"SELECT {shown} FROM {table}")) for table, shown in SHOWN.items()}
+        chosen = "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ?"
+        entries = {run_id for (run_id,) in database.execute(chosen, [ledger_name()])}
+    # an entry of the ledger is a run with an id of its own every time it is made; it is whole before it is closed
+    found["runs"] = [row if row[0] not in entries else (row[0], "entry") for row in found["runs"]]
+    found = {
+        table: sorted((tuple("ledger" if x in entries else x for x in row) for row in rows), key=repr)
+        for table, rows in found.items()
+    }
     files = [path for path in sorted((place / "mlruns").rglob("*")) if path.is_file()]
     found["files"] = [(str(path.relative_to(place)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
     return found
@@ -140,7 +149,7 @@ def uninterrupted(scene: Scene) -> dict[str, list[Any]]:
     spool = scene.reset()
     assert in_child(lambda: _record_and_register(spool)) == 0
     found = state(spool)
-    assert [run[1] for run in found["runs"]] == ["FINISHED"]
+    assert sorted(run[1] for run in found["runs"]) == ["FINISHED", "entry"], "the run, and an entry of the ledger"
     assert len(found["metrics"]) == len(found["logged_model_metrics"]) > 100
     assert len(found["model_versions"]) == len(found["logged_models"]) == 1
     assert len(found["files"]) > 5
