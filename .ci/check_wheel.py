@@ -7,6 +7,7 @@ REQUIRED = (
     "synthml/__init__.py",
     "synthml/py.typed",
     "synthml/policy/clinical-default.yaml",
+    "synthml/policy/monitor-default.yaml",
     "synthml/policy/release-default.yaml",
     "synthml/policy/research-sandbox.yaml",
     "synthml/synthesis/dpmm_worker.py",
@@ -21,7 +22,8 @@ def main(path: str) -> int:
     missing = [name for name in REQUIRED if name not in names]
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     templates = [name for name in names if name.startswith("synthml/report/templates/")]
-    strange = sorted(tops - {"synthml", "synthml_tracking"}) + [name for name in names if "test" in name.split("/")[-1]]
+    tests = [name for name in names if name.split("/")[-1].startswith(("test_", "conftest")) or "/tests/" in name]
+    strange = sorted(tops - {"synthml", "synthml_tracking"}) + tests
     print(f"{path.rsplit('/', 1)[-1]}: {len(names)} files, {len(templates)} templates")
     for name in missing:
         print(f"missing: {name}")
