@@ -7,7 +7,7 @@ chapter never narrows what another one hides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from synthml.subgroups.showing import shown_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Literal
 
     from numpy.typing import NDArray
 
@@ -54,7 +53,7 @@ def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[
     """Every group of the sensitive columns and intersections that the source has. pairs: whether pairs are looked at."""
     subjects = study.subjects("source")
     # any table may be named: which labels are rare is judged on the real ones, whichever is asked for
-    synthetic = {m.grouping.columns: m for m in named_groupings(study, cast("Literal['source', 'holdout']", "synthetic"))}
+    synthetic = {m.grouping.columns: m for m in named_groupings(study, "synthetic")}
     withheld = _withheld(study)
     for here in named_groupings(study, "source"):
         grouping = here.grouping
@@ -79,8 +78,7 @@ def groups_of(study: Study, comparison: Comparison, *, pairs: bool) -> Iterator[
 def _withheld(study: Study) -> Mapping[tuple[tuple[str, ...], Labels], str]:
     """Columns and labels of groups that may not be shown -> why."""
     found: dict[tuple[tuple[str, ...], Labels], str] = {}
-    real: tuple[Literal["source", "holdout"], ...] = ("holdout", "source")
-    for role in real:
+    for role in ("holdout", "source"):
         if role not in study.roles:
             continue
         members, decided = shown_groups(study, role)

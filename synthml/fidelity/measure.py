@@ -12,9 +12,9 @@ from synthml.fidelity.classifiers import measure_classifiers
 from synthml.fidelity.constraints import measure_constraints
 from synthml.fidelity.coverage import new_categories, uncovered
 from synthml.fidelity.distributions import Comparison, compare
+from synthml.fidelity.figures import Told, cells_of
 from synthml.fidelity.groups import groups_of
 from synthml.fidelity.missing import Nulls, nulls, patterns
-from synthml.fidelity.telling import Told, cells_of
 from synthml.figures import escape_label
 
 if TYPE_CHECKING:

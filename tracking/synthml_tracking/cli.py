@@ -21,6 +21,7 @@ from synthml_tracking.commands.impact import impact
 from synthml_tracking.commands.key import key as key_group
 from synthml_tracking.commands.lineage import lineage
 from synthml_tracking.commands.monitor import monitor
+from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.recall import recall
 from synthml_tracking.commands.release import release
@@ -35,20 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-_STUDY = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _tracking_uri(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder.",
-    )(command)
-
-
-def _as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")(command)
-
 
 def _seed(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--seed", type=int, help="Overrides the study file's seed.")(command)
@@ -57,7 +44,7 @@ def _seed(command: Callable[..., Any]) -> Callable[..., Any]:
 def _sign_key(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--sign-key",
-        type=_STUDY,
+        type=FILE,
         help="Private key that signs the evidence. Default: SYNTHML_SIGNING_KEY; without one it is unsigned.",
     )(command)
 
@@ -84,10 +71,10 @@ for _command in (gate, promote, verify, approve, refuse, waive):
 
 
 @cli.command()
-@_tracking_uri
+@TRACKING_URI
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--open", "open_ui", is_flag=True, help="Start the MLflow UI afterwards and open it.")
-@_as_json
+@AS_JSON
 def demo(tracking_uri: str | None, seed: int, open_ui: bool, as_json: bool) -> None:
     """The whole flow on real data, in this folder: sqlite, no server, under a minute.
 
@@ -109,19 +96,19 @@ def demo(tracking_uri: str | None, seed: int, open_ui: bool, as_json: bool) -> N
 
 
 @cli.command()
-@click.argument("study", type=_STUDY)
-@_tracking_uri
+@click.argument("study", type=FILE)
+@TRACKING_URI
 @_seed
 @click.option("--experiment", help="Overrides the study file's experiment.")
 @click.option("--register", "registered_model", metavar="NAME", help="Register the model under this name.")
 @click.option("--policy", default="research-sandbox", show_default=True, help="Policy of the verdict shown in report and card.")
 @click.option("--strict", is_flag=True, help="Refuse to log a model file that holds rare values of a table.")
 @click.option(
-    "--release", "release_file", type=_STUDY, help="Release of the synthetic table. Default: release.dsse.json beside it."
+    "--release", "release_file", type=FILE, help="Release of the synthetic table. Default: release.dsse.json beside it."
 )
-@click.option("--release-key", type=_STUDY, help="Public keys that the release is checked with. Default: SYNTHML_TRUSTED_KEYS.")
+@click.option("--release-key", type=FILE, help="Public keys that the release is checked with. Default: SYNTHML_TRUSTED_KEYS.")
 @_sign_key
-@_as_json
+@AS_JSON
 def run(
     study: Path,
     tracking_uri: str | None,
@@ -199,7 +186,7 @@ def _show_run(active: Any, version: Any, *, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("study", type=_STUDY)
+@click.argument("study", type=FILE)
 @click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for evidence.json and report.html."
 )
@@ -210,7 +197,7 @@ def _show_run(active: Any, version: Any, *, as_json: bool) -> None:
     help="File for the positions of rows with doubtful labels and of repeated rows; for whoever holds the tables.",
 )
 @_seed
-@_as_json
+@AS_JSON
 def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | None, seed: int | None, as_json: bool) -> None:
     """Measure a study without MLflow, for whoever holds the real rows: writes evidence.json and report.html."""
     from synthml import StudyFile, report_html
@@ -265,12 +252,12 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | 
 
 @cli.command()
 @click.argument("model_uri")
-@click.argument("study", type=_STUDY)
-@_tracking_uri
+@click.argument("study", type=FILE)
+@TRACKING_URI
 @_seed
 @click.option("--producer", default="evaluator", show_default=True, help="Role under which the evidence is attached.")
 @_sign_key
-@_as_json
+@AS_JSON
 def evaluate(
     model_uri: str,
     study: Path,
@@ -315,7 +302,7 @@ def evaluate(
 
 @cli.command()
 @click.argument("spool", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@_as_json
+@AS_JSON
 def resume(spool: Path, as_json: bool) -> None:
     """Finish recording a run that was cut off. SPOOL is the folder that the error message named."""
     from synthml_tracking import resume as resume_run
@@ -327,11 +314,11 @@ def resume(spool: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@click.option("--schema", "schema_file", type=_STUDY, metavar="STUDY", help="Study file whose schema fixes the columns' kinds.")
+@click.option("--schema", "schema_file", type=FILE, metavar="STUDY", help="Study file whose schema fixes the columns' kinds.")
 @click.option(
     "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Secret key: gives an hmac-sha256 digest."
 )
-@_as_json
+@AS_JSON
 def digest(file: Path, schema_file: Path | None, key_file: Path | None, as_json: bool) -> None:
     """Content digest of a table (CSV, Parquet, Arrow), or of a model folder."""
     from synthml import StudyFile, folder_digest, table_digest

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, TRACKING_URI, TRUST
+
 if TYPE_CHECKING:
     from synthml_tracking.cards import Cards
 
@@ -18,18 +20,11 @@ __all__ = ["card"]
 @click.argument("model_uri")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the documents.")
 @click.option("--policy", metavar="NAME", help="Decide with this policy. Default: show the last verdict that a gate signed.")
-@click.option(
-    "--trust",
-    "trust_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trust file. Default: SYNTHML_TRUST.",
-)
+@TRUST
 @click.option("--attach", is_flag=True, help="Attach the documents to the model's run, in place of older ones.")
 @click.option("--bom/--no-bom", default=True, show_default=True, help="The bill of materials needs synthml[bom].")
-@click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@TRACKING_URI
+@AS_JSON
 def card(
     model_uri: str,
     output: Path | None,

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI, TRUST
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from synthml_tracking.deployments import Deployment
 
 __all__ = ["deployment"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _BY = click.option("--by", envvar="SYNTHML_BY", help="Who or what does it. Default: SYNTHML_BY, else the user of this machine.")
-_KEY = click.option("--key", "key_file", type=_FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
+_KEY = click.option("--key", "key_file", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
 _NOT_SIGNED = "NOT SIGNED: there was no key. It is listed all the same, as what it is."
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = (
-        click.option("--trust", "trust_file", type=_FILE, help="Trust file. Default: SYNTHML_TRUST."),
-        click.option(
-            "--tracking-uri",
-            metavar="URI",
-            help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return TRUST(TRACKING_URI(AS_JSON(command)))
 
 
 @click.group()

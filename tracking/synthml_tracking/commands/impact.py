@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["impact"]
+from synthml_tracking.commands.options import FILE, TRACKING_URI, TRUST
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["impact"]
 
 
 @click.command()
 @click.argument("digest", required=False)
-@click.option("--table", type=_FILE, help="A table's file instead of its digest.")
+@click.option("--table", type=FILE, help="A table's file instead of its digest.")
 @click.option(
-    "--schema", "schema_file", type=_FILE, metavar="STUDY", help="With --table: study file whose schema fixes the kinds."
+    "--schema", "schema_file", type=FILE, metavar="STUDY", help="With --table: study file whose schema fixes the kinds."
 )
-@click.option("--digest-key", type=_FILE, help="With --table: secret key of an hmac-sha256 digest.")
+@click.option("--digest-key", type=FILE, help="With --table: secret key of an hmac-sha256 digest.")
 @click.option("--live", is_flag=True, help="Only the endpoints to take down: every deployment that was not retired.")
 @click.option("--format", "shape", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--trust", "trust_file", type=_FILE, help="Trust file. Default: SYNTHML_TRUST.")
-@click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
-)
+@TRUST
+@TRACKING_URI
 def impact(
     digest: str | None,
     table: Path | None,

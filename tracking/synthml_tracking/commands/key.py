@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON
+
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
@@ -23,7 +25,7 @@ def key() -> None:
 
 @key.command()
 @click.option("--output", type=_FILE, default=Path("synthml.key"), show_default=True, help="File for the private key; mode 0600.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def new(output: Path, as_json: bool) -> None:
     """Make a private key, and print its id and its public half. A file that exists is never overwritten.
 
@@ -36,7 +38,7 @@ def new(output: Path, as_json: bool) -> None:
 
 @key.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def show(file: Path, as_json: bool) -> None:
     """Print id and public half of a private key, or of public keys."""
     from synthml.attestation import public_keys

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import TRACKING_URI, TRUST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = ["lineage"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHAPES = ("text", "json", "mermaid", "dot", "prov")
 
 
@@ -18,10 +22,8 @@ _SHAPES = ("text", "json", "mermaid", "dot", "prov")
 @click.option("--format", "shape", type=click.Choice(_SHAPES), default="text", show_default=True, help="prov is PROV-JSON.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="With text: branches shown of one node.")
-@click.option("--trust", "trust_file", type=_FILE, help="Trust file. Default: SYNTHML_TRUST.")
-@click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
-)
+@TRUST
+@TRACKING_URI
 def lineage(ref: str, shape: str, as_json: bool, most: int, trust_file: Path | None, tracking_uri: str | None) -> None:
     """Show the lineage of a version, alias, run, table or deployment: source, generator, synthetic table, run, model, version,
     deployment, both ways.

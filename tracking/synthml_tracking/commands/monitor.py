@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -15,26 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["monitor"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MOST = 12
 
 
 @click.command()
 @click.argument("model_uri")
-@click.option("--batch", "batch", type=_FILE, required=True, help="The batch: Parquet, CSV or Arrow.")
-@click.option("--reference", type=_FILE, help="The holdout's rows, for Evidently's report; must be the evidence's, by digest.")
-@click.option("--study", type=_FILE, help="Study file whose holdout is the reference.")
+@click.option("--batch", "batch", type=FILE, required=True, help="The batch: Parquet, CSV or Arrow.")
+@click.option("--reference", type=FILE, help="The holdout's rows, for Evidently's report; must be the evidence's, by digest.")
+@click.option("--study", type=FILE, help="Study file whose holdout is the reference.")
 @click.option("--policy", default="monitor-default", show_default=True, help="Shipped policy or file with the thresholds.")
 @click.option("--at", "at", metavar="TIME", help="When the batch is of, ISO 8601. Default: now.")
 @click.option("--again", is_flag=True, help="Record a batch that was measured already a second time.")
 @click.option("--markdown", metavar="FILE", help="Write the summary for a chat or an e-mail; - for standard output.")
-@click.option(
-    "--tracking-uri",
-    metavar="URI",
-    help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder.",
-)
+@TRACKING_URI
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def monitor(
     model_uri: str,
     batch: Path,

@@ -13,6 +13,8 @@ POLICY = click.option("--policy", required=True, metavar="NAME", help="A shipped
 TRUST = click.option("--trust", "trust_file", type=FILE, help="Trust file. Default: SYNTHML_TRUST.")
 SIGN_KEY = click.option("--sign-key", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
 TRACKING_URI = click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
+    "--tracking-uri",
+    metavar="URI",
+    help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the working folder.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON
+
 if TYPE_CHECKING:
     from synthml.policy import Criterion, Policy
 
@@ -20,7 +22,7 @@ def policy() -> None:
 
 
 @policy.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def list_(as_json: bool) -> None:
     """Names, versions and what each is for."""
     from synthml import Policy

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI, TRUST
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from synthml_tracking.recalls import Recall
 
 __all__ = ["digest_of_file", "recall"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command()
 @click.argument("digest", required=False)
-@click.option("--table", type=_FILE, help="A table's file instead of its digest.")
+@click.option("--table", type=FILE, help="A table's file instead of its digest.")
 @click.option(
-    "--schema", "schema_file", type=_FILE, metavar="STUDY", help="With --table: study file whose schema fixes the kinds."
+    "--schema", "schema_file", type=FILE, metavar="STUDY", help="With --table: study file whose schema fixes the kinds."
 )
-@click.option("--digest-key", type=_FILE, help="With --table: secret key of an hmac-sha256 digest.")
+@click.option("--digest-key", type=FILE, help="With --table: secret key of an hmac-sha256 digest.")
 @click.option("--reason", required=True, help="Why; everybody who is stopped by it reads this.")
 @click.option("--lift", is_flag=True, help="End every recall of this table that is in force.")
-@click.option("--key", "key_file", type=_FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
-@click.option("--trust", "trust_file", type=_FILE, help="Trust file. Default: SYNTHML_TRUST.")
-@click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@click.option("--key", "key_file", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
+@TRUST
+@TRACKING_URI
+@AS_JSON
 def recall(
     digest: str | None,
     table: Path | None,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON
+
 if TYPE_CHECKING:
     from synthml import StudyFile
     from synthml.disclosure import RowsAtRisk
@@ -45,7 +47,7 @@ _MOST_TOLD = 12
 @click.option("--rows-at-risk", type=click.Path(dir_okay=False, path_type=Path),
               help="File for the positions of source rows that attacks succeeded on; for the custodian only.")  # fmt: skip
 @click.option("--seed", type=int, help="Overrides the study file's seed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def release(
     study: Path,
     names: tuple[str, ...],

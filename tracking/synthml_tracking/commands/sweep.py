@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, TRACKING_URI
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -34,11 +36,9 @@ _STUDY = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for evidence.json and report.html besides."
 )
 @click.option("--experiment", help="Overrides the study file's experiment.")
-@click.option(
-    "--tracking-uri", metavar="URI", help="MLflow tracking store. Default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here."
-)
+@TRACKING_URI
 @click.option("--seed", type=int, help="Overrides the study file's seed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
+@AS_JSON
 def sweep(
     study: Path,
     generator: str | None,

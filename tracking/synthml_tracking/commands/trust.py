@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from synthml_tracking.commands.options import AS_JSON, FILE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from synthml.attestation import Trust
 
 __all__ = ["trust"]
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for machines.")
 
 
 @click.group()
@@ -26,7 +25,7 @@ def trust() -> None:
 
 @trust.command()
 @click.argument("name")
-@click.argument("key", type=_FILE)
+@click.argument("key", type=FILE)
 @click.option("--role", "roles", multiple=True, help="A role; may be repeated. Default: all, for one person with everything.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("trust.yaml"), show_default=True)
 def new(name: str, key: Path, roles: tuple[str, ...], output: Path) -> None:
@@ -53,7 +52,7 @@ def new(name: str, key: Path, roles: tuple[str, ...], output: Path) -> None:
 
 
 @trust.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 def check(file: Path) -> None:
     """Is a trust file one that can judge? Names the line of every mistake."""
 
@@ -64,8 +63,8 @@ def check(file: Path) -> None:
 
 
 @trust.command()
-@click.argument("file", type=_FILE, required=False)
-@_AS_JSON
+@click.argument("file", type=FILE, required=False)
+@AS_JSON
 def show(file: Path | None, as_json: bool) -> None:
     """Who may sign as what, and since when not. Default: the file that SYNTHML_TRUST names."""
     from synthml_tracking.clock import now
