@@ -15,7 +15,7 @@ import synthml_tracking as tracking
 from synthml import Dossier, Estimate
 from synthml.errors import EvidenceError, InputError
 from synthml_tracking.client import address, load_mlflow
-from synthml_tracking.documents import combined
+from synthml_tracking.documents import Document, combined
 
 mlflow = load_mlflow()
 
@@ -197,11 +197,13 @@ def test_of_several_documents_the_last_measurement_of_a_figure_counts() -> None:
     """Worse or better: a later evaluation is not hidden behind an earlier one, and what it left out stays."""
     earlier = Dossier({"utility.auroc.tstr/all": Estimate(0.8), "utility.auroc.loss/all": Estimate(0.01)}, kinds=("utility",))
     later = Dossier({"utility.auroc.tstr/all": Estimate(0.6)}, kinds=("utility", "subgroups"))
-    whole = combined([later.stamped(created="2026-02-01T00:00:00Z"), earlier.stamped(created="2026-01-01T00:00:00Z")])
+    late, early = later.stamped(created="2026-02-01T00:00:00Z"), earlier.stamped(created="2026-01-01T00:00:00Z")
+    whole = combined([Document("b", late), Document("a", early)])
     assert {name: figure.value for name, figure in whole.figures.items()} == {
         "utility.auroc.tstr/all": 0.6,
         "utility.auroc.loss/all": 0.01,
     }
     assert whole.kinds == ("utility", "subgroups")
+    assert whole.created == "2026-02-01T00:00:00Z"
     with pytest.raises(EvidenceError):
         combined([])

@@ -1,11 +1,16 @@
-"""The evidence documents of a model: which of them count, and as whose.
+"""The evidence documents of a model and of the table that it learned from: which of them count, and as whose.
+
+The model's digest is that of its files. Whoever holds the source measures disclosure and fidelity of the synthetic table, often
+before there is a model. Such a document names no model; it counts for every model whose own files name that table, and only for
+what can be said of a table without one (`OF_TABLES`). It is the custodian's.
 
 Where the policy asks for no signature, every document counts. Where it asks for one, a document counts only with a
-statement that is signed in the role in which it was measured, and whose digests are this document's and this model's; the others
-are left out, and told. Of each figure the last measurement counts, so a later one counts even where it is worse; but what a role
-measured that the policy asks for is never replaced by what another role did, whatever the times. The evaluator's signature is
-there when it covers every kind that the policy requires and that is measured on the holdout (utility, subgroups). The custodian's
-is the release, or evidence of theirs.
+statement that is signed in the role in which it was measured, and whose digests are this document's and this model's, or this
+table's; the others are left out, and told. A release signs the evidence that it names. Of each figure the last measurement
+counts, so a later one counts even where it is worse; but what a role measured that the policy asks for, and what the custodian
+measured of the table, is never replaced by what another role did, whatever the times. The whole is as old as the oldest kind of
+evidence in it that the policy requires. The evaluator's signature is there when it covers every kind that the policy requires and
+that is measured on the holdout (utility, subgroups). The custodian's is the release, or evidence of theirs.
 
 A document that is not what its name says, or that a tag names and that is gone, stops the gate: somebody may have taken away what
 spoke against the model. The same with a refusal.
@@ -16,7 +21,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError
 from synthml_tracking.attachments import holding
@@ -31,8 +36,22 @@ if TYPE_CHECKING:
     from synthml_tracking.attachments import Attached
     from synthml_tracking.registry import Found
 
-__all__ = ["Document", "authors", "combined", "documents", "dossiers_of", "signatures"]
+__all__ = [
+    "OF_TABLES",
+    "Document",
+    "authors",
+    "combined",
+    "documents",
+    "dossiers_of",
+    "is_of_table",
+    "learned_table",
+    "signatures",
+    "stood_by",
+]
 
+OF_TABLES = frozenset({"disclosure", "fidelity", "quality"})
+_TABLES = ("disclosure_", "fidelity_", "quality_", "threat_models")
+_CUSTODIAN = "custodian"
 _EVALUATORS = frozenset({"utility", "subgroups"})
 _EV = "synthml.ev."
 # kinds of statements, besides evidence, in which a role's signature on a model is found
@@ -48,13 +67,17 @@ _OF_ROLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Document:
-    """An evidence document. signed: the claims that count over it; counts: whether the decision reads it; why: why not."""
+    """An evidence document. signed: the claims that count over it; counts: whether the decision reads it; why: why not.
+
+    of_table: the document is about the table that the model learned from; `dossier` is then what may be said without a model.
+    """
 
     key: str
     dossier: Dossier
     signed: tuple[Claim, ...] = ()
     counts: bool = True
     why: str = ""
+    of_table: bool = False
 
 
 def documents(found: Found, attached: Sequence[Attached], policy: Policy) -> tuple[Document, ...]:
@@ -66,8 +89,7 @@ def documents(found: Found, attached: Sequence[Attached], policy: Policy) -> tup
             f"evidence {gone[0]} is named by a tag of run {found.run_id} and is not there; "
             "a recording that was cut off is finished by `synthml resume`"
         )
-    about = _about(found)
-    return tuple(_document(key, found.evidence[key], dossier, attached, found.digest, policy) for key, dossier in about.items())
+    return tuple(_document(key, found, dossier, attached, policy) for key, dossier in _about(found, of_table=True).items())
 
 
 def dossiers_of(found: Found) -> tuple[Dossier, ...]:
@@ -75,68 +97,143 @@ def dossiers_of(found: Found) -> tuple[Dossier, ...]:
     return tuple(_about(found).values())
 
 
-def _about(found: Found) -> dict[str, Dossier]:
-    """Key -> document, of those about these very files."""
+def learned_table(found: Found) -> str | None:
+    """Digest of the synthetic table that the model learned from, as its own files say."""
+    noted = found.noted.get("datasets")
+    digest = noted.get("synthetic") if isinstance(noted, dict) else None
+    return digest if isinstance(digest, str) and digest else None
+
+
+def _about(found: Found, *, of_table: bool = False) -> dict[str, Dossier]:
+    """Key -> document, of those about these very files, and about the table behind them when that is asked for."""
     from synthml.evidence import Dossier
 
-    read = {}
+    read, table = {}, learned_table(found) if of_table else None
     for key, raw in sorted(found.evidence.items()):
         if hashlib.sha256(raw).hexdigest()[:32] != key:
             raise EvidenceError(
                 f"evidence {key} of run {found.run_id} was changed after it was attached: its name is not its digest"
             )
         dossier = Dossier.from_json(raw)
-        if (dossier.model or {}).get("digest") == found.digest:
+        model = (dossier.model or {}).get("digest")
+        if model == found.digest or (of_table and is_of_table(dossier, table)):
             read[key] = dossier
     return read
 
 
-def _document(key: str, raw: bytes, dossier: Dossier, attached: Sequence[Attached], model: str, policy: Policy) -> Document:
+def is_of_table(dossier: Dossier, table: str | None) -> bool:
+    """Whether a document is a custodian's about this table, without a model."""
+    without = (dossier.model or {}).get("digest") is None and dossier.producer == _CUSTODIAN
+    return without and table is not None and _table_of(dossier) == table
+
+
+def _table_of(dossier: Dossier) -> str | None:
+    digest = (dossier.datasets.get("synthetic") or {}).get("digest")
+    return None if digest is None else str(digest)
+
+
+def _document(key: str, found: Found, dossier: Dossier, attached: Sequence[Attached], policy: Policy) -> Document:
+    digest = "sha256:" + hashlib.sha256(found.evidence[key]).hexdigest()
+    of_table = (dossier.model or {}).get("digest") is None
+    about = [one for one in attached if one.claim is not None and digest in stood_by(one.claim)]
+    signs = _signs_table if of_table else _signs_model
+    signed = tuple(one.claim for one in about if one and one.claim is not None and signs(one.claim, dossier, found.digest))
+    shown = _without_model(dossier) if of_table else dossier
+    if not policy.require.signatures or signed:
+        return Document(key, shown, signed, of_table=of_table)
+    doubts = [str(one.claim.standing) for one in about if one.claim is not None and not one]
+    return Document(key, shown, counts=False, why=doubts[0] if doubts else "it is not signed", of_table=of_table)
+
+
+def _signs_model(claim: Claim, dossier: Dossier, model: str) -> bool:
+    return claim.kind == "evidence" and claim.statement.digest_of("model") == model and _signed_as(claim, dossier)
+
+
+def _signs_table(claim: Claim, dossier: Dossier, _model: str) -> bool:
+    """A release of the table that names the document, or a statement about the document."""
+    table = _table_of(dossier)
+    if claim.kind == "release":
+        return table in claim.statement.digests
+    return claim.kind == "evidence" and table == claim.statement.digest_of("synthetic") and _signed_as(claim, dossier)
+
+
+def _signed_as(claim: Claim, dossier: Dossier) -> bool:
     from synthml.attestation import EvidencePredicate, read_as
 
-    digest = "sha256:" + hashlib.sha256(raw).hexdigest()
-    about = [one for one in attached if one.kind == "evidence" and one.claim is not None and _evidence_of(one.claim) == digest]
-    signed = tuple(
-        claim
-        for claim in holding(about, "evidence")
-        if claim.statement.digest_of("model") == model
-        and claim.statement.digest_of("evidence") == digest
-        and read_as(claim.statement, EvidencePredicate).producer == dossier.producer
-    )
-    if not policy.require.signatures or signed:
-        return Document(key, dossier, signed)
-    doubts = [str(one.claim.standing) for one in about if one.claim is not None and not one]
-    return Document(key, dossier, signed, counts=False, why=doubts[0] if doubts else "it is not signed")
+    return read_as(claim.statement, EvidencePredicate).producer == dossier.producer
 
 
-def _evidence_of(claim: Claim) -> str | None:
-    return claim.statement.digest_of("evidence")
+def stood_by(claim: Claim) -> tuple[str | None, ...]:
+    """Digests of the documents that a statement stands by."""
+    from synthml.attestation import ReleasePredicate, read_as
+
+    if claim.kind == "evidence":
+        return (claim.statement.digest_of("evidence"),)
+    return (read_as(claim.statement, ReleasePredicate).evidence,) if claim.kind == "release" else ()
 
 
-def combined(dossiers: Iterable[Dossier], *, first: frozenset[str] = frozenset()) -> Dossier:
+def _without_model(dossier: Dossier) -> Dossier:
+    """What may be said of a table without a model; figures of a model that nobody knows are left out."""
+    figures = {name: figure for name, figure in dossier.figures.items() if name.partition(".")[0] in OF_TABLES}
+    tables = {name: rows for name, rows in dossier.tables.items() if name.startswith(_TABLES)}
+    return replace(dossier, figures=figures, tables=tables, kinds=tuple(kind for kind in dossier.kinds if kind in OF_TABLES))
+
+
+def combined(
+    given: Iterable[Document], *, first: frozenset[str] = frozenset(), required: Collection[str] = (), until: str = "9999"
+) -> Dossier:
     """One dossier out of several about the same model: of each figure, the one that was measured last.
 
     So a later evaluation counts even where it is worse. Its digest depends on every document. first: roles of producers whose
-    figures others never replace. Raises EvidenceError when there is none.
+    figures others never replace; the custodian's of the table are never replaced either. required: kinds of evidence whose age
+    is the whole's; until: ISO 8601, UTC, what lies beyond is in the future. Raises EvidenceError when there is none.
     """
-    ordered = sorted(dossiers, key=lambda one: (one.producer in first, one.created or "", one.digest))
+    ordered = sorted(given, key=lambda one: (_stands(one, first), one.dossier.created or "", one.dossier.digest))
     if not ordered:
         raise EvidenceError("there is no evidence to combine")
-    whole = ordered[0]
-    for later in ordered[1:]:
-        whole = replace(
-            later,
-            figures={**whole.figures, **later.figures},
-            tables={**whole.tables, **later.tables},
-            datasets={**whole.datasets, **later.datasets},
-            generation=later.generation or whole.generation,
-            kinds=tuple(dict.fromkeys((*whole.kinds, *later.kinds))),
-            notes=tuple(dict.fromkeys((*whole.notes, *later.notes))),
-        )
-    if len(ordered) == 1:
-        return whole
-    # so that a document which changes no figure still makes it another dossier than the one that a reviewer saw
-    return replace(whole, extra={**whole.extra, "combined": sorted(one.digest for one in ordered)})
+    dossiers = [one.dossier for one in ordered]
+    if len(dossiers) == 1:
+        return replace(dossiers[0], datasets=_origin_of(dossiers[0])) if ordered[0].of_table else dossiers[0]
+    of_model = [one.dossier for one in ordered if not one.of_table]
+    of_table = [one.dossier for one in ordered if one.of_table]
+    whole = (of_model or dossiers)[-1]
+    generations = [one.generation for one in (*of_model, *of_table) if one.generation]
+    return replace(
+        whole,
+        figures={name: figure for one in dossiers for name, figure in one.figures.items()},
+        tables={name: rows for one in dossiers for name, rows in one.tables.items()},
+        datasets={
+            role: facts for one in (*map(_origin_of, of_table), *(m.datasets for m in of_model)) for role, facts in one.items()
+        },
+        generation=generations[-1] if generations else None,
+        kinds=tuple(dict.fromkeys(kind for one in dossiers for kind in one.kinds)),
+        notes=tuple(dict.fromkeys(note for one in dossiers for note in one.notes)),
+        created=_measured(dossiers, required, until),
+        # so that a document which changes no figure still makes it another dossier than the one that a reviewer saw
+        extra={**whole.extra, "combined": sorted(one.digest for one in dossiers)},
+    )
+
+
+def _stands(document: Document, first: frozenset[str]) -> bool:
+    return document.of_table or document.dossier.producer in first
+
+
+def _origin_of(dossier: Dossier) -> dict[str, Mapping[str, Any]]:
+    """The tables of a table's evidence but its holdout: the attacks' control is not what the model was measured on."""
+    return {role: facts for role, facts in dossier.datasets.items() if role != "holdout"}
+
+
+def _measured(dossiers: Sequence[Dossier], required: Collection[str], until: str) -> str | None:
+    """When the oldest of the required kinds was measured last; of all kinds when none is. None when one carries no time.
+
+    A document from beyond `until` gives the time of the whole, so that whoever decides sees it.
+    """
+    newest = max(one.created or "" for one in dossiers)
+    if newest > until:
+        return newest
+    kinds = {kind for one in dossiers for kind in one.kinds}
+    times = [max(one.created or "" for one in dossiers if kind in one.kinds) for kind in (kinds & set(required)) or kinds]
+    return min(times, default=newest) or None
 
 
 def signatures(

@@ -23,6 +23,7 @@ from synthml.errors import EvidenceError
 from synthml_tracking.ancestry import Ancestry, Edge, followed, seen_holdouts
 from synthml_tracking.attachments import Attached, holding, judged
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
+from synthml_tracking.clock import iso
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.derivations import edges_of
 from synthml_tracking.documents import Document, authors, combined
@@ -128,7 +129,7 @@ def _tables(found: Found, documents: Sequence[Document]) -> dict[str, frozenset[
         add(digest, context.split(","))
     for document in documents:
         for role, facts in document.dossier.datasets.items():
-            add(facts.get("digest"), [role])
+            add(facts.get("digest"), ["control" if document.of_table and role == "holdout" else role])
     return {key: frozenset(roles) for key, roles in named.items()}
 
 
@@ -280,9 +281,11 @@ def _gathered(
     from synthml.policy import Facts
 
     _no_lost_refusal(attached, found)
-    counting = [document.dossier for document in documents if document.counts]
-    dossier = combined(counting, first=frozenset(policy.require.signatures)) if counting else Dossier(figures={})
-    dossier = dossier.with_model(found.digest, f"models:/{found.model_id}")
+    counting, asked = [document for document in documents if document.counts], policy.require
+    whole = Dossier(figures={})
+    if counting:
+        whole = combined(counting, first=frozenset(asked.signatures), required=asked.kinds, until=iso(now + _SKEW))
+    dossier = whole.with_model(found.digest, f"models:/{found.model_id}")
     signatures, words = signed_roles(documents, attached, policy, model=found.digest, tables=tables)
     contaminated, seen = _contamination(origin, tables)
     release, released = _release(attached, tables, found, now)

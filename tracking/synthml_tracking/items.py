@@ -416,9 +416,7 @@ def artifact_files(
         document = json.dumps(verdict.to_dict(), sort_keys=True, indent=1, ensure_ascii=False)
         files["synthml/verdict.json"] = document.encode("utf-8")
     files |= {f"synthml/{name}": text.encode("utf-8") for name, text in (pages or {}).items()}
-    if release is not None:
-        files[f"synthml/attestations/{release.key}.dsse.json"] = release.raw
-    return {**files, **{one.path: one.raw for one in signed}}
+    return {**files, **({} if release is None else release.files), **{one.path: one.raw for one in signed}}
 
 
 def attaching(signed: Attachment, versions: Iterable[tuple[str, str]]) -> Iterator[Item]:
@@ -428,22 +426,26 @@ def attaching(signed: Attachment, versions: Iterable[tuple[str, str]]) -> Iterat
     yield from (VersionTagItem(name, number, signed.tag, signed.kind) for name, number in versions)
 
 
-def descent(study: Study, dossier: Dossier, signer: Signer | None = None) -> tuple[LedgerItem, ...]:
+def descent(
+    study: Study, dossier: Dossier, signer: Signer | None = None, release: AttachedRelease | None = None
+) -> tuple[LedgerItem, ...]:
     """That the synthetic table was made from the source, for the ledger: a recall of the source finds whoever uses the table.
 
-    Signed when there is a key; unsigned it counts too, for it can only make a gate stricter.
+    Signed when there is a key; unsigned it counts too, for it can only make a gate stricter. The release says it as well, to
+    those who never saw the source.
     """
     from synthml.attestation import DerivationPredicate, Material, derivation_statement, sign
     from synthml_tracking.entries import entry_item
 
+    released = () if release is None else (entry_item(release.raw),)
     digests = {role: study.tables[role].digest for role in ("source", "synthetic") if role in study.roles}
     if len(digests) < 2 or digests["source"] == digests["synthetic"]:
-        return ()
+        return released
     generator = (dossier.generation or {}).get("generator") or {}
     name = " ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)) or None
     predicate = DerivationPredicate((Material(digests["source"]),), "synthesis", str(dossier.created), name)
     statement = derivation_statement([("synthetic", digests["synthetic"])], predicate)
-    return (entry_item(statement.to_json() if signer is None else sign(statement, signer)),)
+    return (entry_item(statement.to_json() if signer is None else sign(statement, signer)), *released)
 
 
 # ---- their parts ----------------------------------------------------------------------------------------------------------
@@ -536,10 +538,8 @@ def _tags(dossier: Dossier, verdict: Verdict | None, tables: Iterable[DatasetIte
 
 
 def _release_tags(release: AttachedRelease | None) -> Iterator[TagItem]:
-    """What a search finds a release by: its outcome with the key's id, and the statement itself."""
     if release is not None:
-        yield TagItem("synthml.release", release.told)
-        yield TagItem(f"synthml.at.{release.key}", "release")
+        yield from (TagItem(key, value) for key, value in release.tags.items())
 
 
 def _card(dossier: Dossier, verdict: Verdict) -> str:

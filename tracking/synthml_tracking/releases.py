@@ -4,6 +4,9 @@ The statement lies beside the table as `release.dsse.json`, or in a folder `rele
 the digest of the very table that the study holds; a table that was changed by one value is another table, and that is an error.
 The signature is checked with the trusted keys. Without any, the digest still is, and that nobody looked at the signature is
 recorded with it.
+
+The evidence that the release rests on lies beside the statement as `evidence.json`. When it is the document that the statement
+names, it travels too: what the custodian attacked and measured of the table reaches the gate of every model that learns from it.
 """
 
 from __future__ import annotations
@@ -25,15 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["AttachedRelease", "find_release", "load_release"]
 
-_NAME = "release.dsse.json"
-_LARGEST = 10_000_000
+_NAME, _EVIDENCE = "release.dsse.json", "evidence.json"
+_LARGEST, _LARGEST_EVIDENCE = 10_000_000, 50_000_000
 
 
 @dataclass(frozen=True)
 class AttachedRelease:
     """A release statement about the study's synthetic table. raw: the envelope; payload: the statement in it.
 
-    checked: whether the signature was verified with a trusted key.
+    checked: whether the signature was verified with a trusted key. evidence: the document that the statement names; None when it
+    does not lie beside it.
     """
 
     raw: bytes
@@ -41,11 +45,29 @@ class AttachedRelease:
     outcome: str
     key_id: str
     checked: bool
+    evidence: bytes | None = None
 
     @property
     def key(self) -> str:
         """The first 32 hex of the envelope's SHA-256: its file name and its tag."""
         return hashlib.sha256(self.raw).hexdigest()[:32]
+
+    @property
+    def evidence_key(self) -> str | None:
+        """The first 32 hex of the evidence document's SHA-256; None without it."""
+        return None if self.evidence is None else hashlib.sha256(self.evidence).hexdigest()[:32]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Path under the run's artifacts -> content."""
+        found = {f"synthml/attestations/{self.key}.dsse.json": self.raw}
+        return found if self.evidence is None else {**found, f"synthml/evidence/{self.evidence_key}.json": self.evidence}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a search finds it by, on run and version: its outcome with the key's id, the statement, and the evidence."""
+        found = {"synthml.release": self.told, f"synthml.at.{self.key}": "release"}
+        return found if self.evidence is None else {**found, f"synthml.ev.{self.evidence_key}": "custodian"}
 
     @property
     def told(self) -> str:
@@ -76,7 +98,18 @@ def load_release(path: Path, study: Study, keys: Sequence[SSlibKey] = ()) -> Att
         raise InputError(_another_table(path, digest, named))
     if predicate.outcome != "pass":
         warnings.warn(f"the synthetic table was not released: the outcome was '{predicate.outcome}'", UserWarning, stacklevel=3)
-    return AttachedRelease(raw, found.statement.to_json(), predicate.outcome, found.key_id, bool(keys))
+    evidence = _evidence_beside(path, predicate.evidence)
+    return AttachedRelease(raw, found.statement.to_json(), predicate.outcome, found.key_id, bool(keys), evidence)
+
+
+def _evidence_beside(path: Path, digest: str) -> bytes | None:
+    """The document that the statement names; another one of that name is somebody else's, and left alone."""
+    try:
+        beside = path.parent / _EVIDENCE
+        raw = beside.read_bytes() if beside.stat().st_size <= _LARGEST_EVIDENCE else b""
+    except OSError:
+        return None
+    return raw if "sha256:" + hashlib.sha256(raw).hexdigest() == digest else None
 
 
 def _read(path: Path) -> bytes:

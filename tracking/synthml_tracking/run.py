@@ -81,20 +81,21 @@ def start_run(
     what the user has set in MLflow, else sqlite:///mlflow.db in the working folder. nested: default is to nest in an active run;
     False refuses to. join: record into the active run, if there is one, and leave it open. policy: of the verdict in report and
     card. strict: refuse to log files that hold rare values of a table.
-    release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and version; its digest
-    must be the table's. release_keys: a file of the public keys that it is checked with, by default SYNTHML_TRUSTED_KEYS; with
-    neither, only the digest is checked, and that is recorded. signer: whose key signs the evidence
-    (`synthml_tracking.keys.signing_key`); the signed statement is recorded with it. progress: called with a line of text before
-    each piece of work; observer: with each step of recording.
+    release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and
+    version, as does the evidence.json beside it; its digest must be the table's. release_keys: a file of the public keys that it
+    is checked with, by default SYNTHML_TRUSTED_KEYS; with neither, only the digest is checked, and that is recorded. signer:
+    whose key signs the evidence (`synthml_tracking.keys.signing_key`); the signed statement is recorded with it. progress: called
+    with a line of text before each piece of work; observer: with each step of recording.
 
     Raises TrackingError when the server cannot be reached, InputError for what cannot be measured and for a release that is not
-    this table's. An exception of the block
-    marks the run FAILED, records what is known, and goes on.
+    this table's. An exception of the block marks the run FAILED, records what is known, and goes on.
     """
     from synthml import Policy as PolicyFile
 
     chosen = policy if not isinstance(policy, str) else PolicyFile.load(policy)
     attached = _attached(study, release, release_keys)
+    if attached is not None and attached.evidence is None:
+        progress("the release travels without its evidence.json, which does not lie beside it: a gate will not find it")
     uri = tracking_uri_of(tracking_uri)
     mlflow = load_mlflow()
     outer = mlflow.active_run()
@@ -398,6 +399,7 @@ class Run:
         findings += self._looked_at("the evidence", dossier.to_json())
         if self.release is not None:
             findings += self._looked_at("the release", self.release.payload)
+            findings += self._looked_at("the release's evidence", self.release.evidence or b"")
         told = (f"what is logged holds {finding}" for finding in findings)
         self._dossier = dossier.noting(*told).stamped(created=iso(moment), producer=self.producer)
         self._verdict = decide(self._dossier, self.policy, now=moment)
@@ -411,7 +413,7 @@ class Run:
             artifacts=sorted(files),
             release=self.release,
             signed=self._signed,
-            ledger=items.descent(self.study, self._dossier, self.signer),
+            ledger=items.descent(self.study, self._dossier, self.signer, self.release),
         )
         spool.seal(Plan(self._target(), tuple(self._fitting(listed))), files)
 

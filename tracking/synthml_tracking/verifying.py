@@ -15,6 +15,7 @@ from synthml.errors import AttestationError, EvidenceError
 from synthml_tracking.attachments import Attached, judged
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.clock import now as time_now
+from synthml_tracking.documents import is_of_table, learned_table, stood_by
 from synthml_tracking.facts import gather_facts
 from synthml_tracking.registry import Found, find
 from synthml_tracking.trust import find_trust
@@ -91,7 +92,7 @@ def _model(found: Found) -> Iterator[Check]:
 
 
 def _evidence(found: Found, attached: tuple[Attached, ...]) -> Iterator[Check]:
-    signed = {one.claim.statement.digest_of("evidence") for one in attached if one and one.kind == "evidence" and one.claim}
+    signed = {digest for one in attached if one and one.claim for digest in stood_by(one.claim)}
     named = {key.removeprefix(_EV) for key in found.tags if key.startswith(_EV)}
     for key in sorted(named | set(found.evidence)):
         raw = found.evidence.get(key)
@@ -103,10 +104,10 @@ def _evidence(found: Found, attached: tuple[Attached, ...]) -> Iterator[Check]:
         if digest[:32] != key:
             yield Check(what, False, "it was changed after it was attached: its name is not its digest")
             continue
-        yield _document(what, f"sha256:{digest}", raw, found.digest, signed)
+        yield _document(what, f"sha256:{digest}", raw, found, signed)
 
 
-def _document(what: str, digest: str, raw: bytes, model: str, signed: set[str | None]) -> Check:
+def _document(what: str, digest: str, raw: bytes, found: Found, signed: set[str | None]) -> Check:
     from synthml.evidence import Dossier
 
     try:
@@ -114,9 +115,11 @@ def _document(what: str, digest: str, raw: bytes, model: str, signed: set[str | 
     except EvidenceError as error:
         return Check(what, False, str(error))
     about = (dossier.model or {}).get("digest")
-    if about != model:
+    if about is None and not is_of_table(dossier, learned_table(found)):
+        return Check(what, False, "it is about neither the model nor the table that the model learned from")
+    if about not in (None, found.digest):
         return Check(what, False, f"it is about another model, {str(about)[:19]}")
-    told = f"measured as {dossier.producer}: {', '.join(dossier.kinds) or 'nothing'}"
+    told = ("" if about else "of the table alone, ") + f"measured as {dossier.producer}: {', '.join(dossier.kinds) or 'nothing'}"
     return Check(what, True, f"{told}; signed") if digest in signed else Check(what, None, f"{told}; no signature that counts")
 
 

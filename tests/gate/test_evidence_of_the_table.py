@@ -1,0 +1,204 @@
+"""What the custodian measured of a table reaches the gate of every model that learned from it, and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from gate.conftest import NOW, TABLES
+from lineage.a_registry import HOLDOUT, KEYS, OTHER, SOURCE, SYNTHETIC, a_model, asking, release, short, trust
+
+import synthml_tracking as tracking
+from synthml.attestation import evidence_statement, sign
+from synthml.errors import EvidenceError
+from synthml.estimate import Estimate
+from synthml.evidence import Dossier
+from synthml_tracking.entries import entry_item
+from synthml_tracking.ledger import Ledger
+
+RISK = {"id": "risk", "figure": "disclosure.singling_out.risk", "at_most": 0.09, "source": "us", "set_by": "us"}
+APART = asking(
+    require={
+        "signatures": ["evaluator"],
+        "kinds": ["utility", "disclosure"],
+        "freshness_days": 365,
+        "documents": ["generation.purpose"],
+    },
+    lineage={"no_recall": True, "no_contamination": True, "release": "required"},
+    criteria=[RISK],
+)
+CONTROL = "sha256:" + "c" * 64
+
+
+def of_table(risk=0.02, *, table=SYNTHETIC, producer="custodian", created="2030-01-01T00:00:00Z", **figures):
+    """What a custodian measures: no model, and a holdout that is the control of the attacks."""
+    return Dossier(
+        figures={"disclosure.singling_out.risk/all": Estimate(risk, risk, risk, n=100, method="made up"), **figures},
+        datasets={"source": {"digest": SOURCE}, "synthetic": {"digest": table}, "holdout": {"digest": CONTROL}},
+        generation={"purpose": "research"},
+        kinds=("disclosure", *({"utility"} if figures else ())),
+        producer=producer,
+        created=created,
+    )
+
+
+@pytest.fixture
+def model(store):
+    """The engineer has the synthetic table alone, the evaluator the holdout alone; disclosure is nobody's yet."""
+    made = a_model(store, {"synthetic": SYNTHETIC, "holdout": HOLDOUT})
+    made.add(made.evidence("engineer", 0.9), "engineer")
+    made.add(made.evidence("evaluator", 0.8), "evaluator")
+    return made
+
+
+def released(model, dossier, signer="custodian", table=SYNTHETIC, **changes):
+    """A release of the table that names the document, and the document."""
+    model.state(release(table, evidence=dossier.digest, **changes), signer)
+    return model.add(dossier)
+
+
+def judged(model, policy=APART, *, now=NOW, given=None):
+    return tracking.judge(model.uri, policy, trust=given or trust(), record=False, now=now)
+
+
+def told(model, **how):
+    return {one.id: (one.outcome, one.found) for one in judged(model, **how).verdict.decisions}
+
+
+def test_three_roles_apart_pass_together(model):
+    """The release signs the evidence that it names: disclosure, and the documents of the record, come from the custodian."""
+    assert judged(model).verdict.outcome == "insufficient"
+    dossier = released(model, of_table())
+    done = judged(model)
+    assert done.verdict.outcome == "pass"
+    assert done.gathered.dossier.figures["disclosure.singling_out.risk/all"].value == 0.02
+    assert done.gathered.dossier.datasets["holdout"]["digest"] == HOLDOUT
+    assert [one.dossier.digest == dossier.digest for one in done.gathered.documents if one.of_table] == [True]
+
+
+def test_the_custodian_may_sign_the_document_itself(model):
+    """A later measurement needs no second release."""
+    released(model, of_table(0.5))
+    later = of_table(0.02, created="2030-01-02T00:00:00Z")
+    model.add(later)
+    model.state(evidence_statement(later, digest_form="form-1"), "custodian")
+    assert told(model)["risk"][0] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("dossier", "signer", "table", "named"),
+    [
+        (of_table(table=OTHER), "custodian", OTHER, None),
+        (of_table(table=OTHER), "custodian", SYNTHETIC, None),
+        (of_table(), "custodian", OTHER, None),
+        (of_table(), "custodian", SYNTHETIC, of_table(0.01).digest),
+        (of_table(), "engineer", SYNTHETIC, None),
+        (of_table(), "stranger", SYNTHETIC, None),
+        (of_table(producer="engineer"), "custodian", SYNTHETIC, None),
+    ],
+    ids=["another table", "another table than the release", "release of another table", "another document", "by the engineer",
+         "by a stranger", "not measured as custodian"],
+)  # fmt: skip
+def test_what_does_not_count(model, dossier, signer, table, named):
+    """Neither about another table, nor named by a release of another one, nor signed by another role."""
+    model.state(release(table, evidence=named or dossier.digest), signer)
+    model.add(dossier)
+    found = told(model)
+    assert (found["evidence.disclosure"][0], found["risk"][0]) == ("insufficient", "insufficient")
+
+
+def test_the_engineer_may_not_sign_evidence_of_the_table_as_custodian(model):
+    """The statement is about the document and the table, in a role that the key has not."""
+    released(model, of_table(0.5))
+    forged = of_table(0.01, created="2030-01-05T00:00:00Z")
+    model.add(forged)
+    model.state(evidence_statement(forged, digest_form="form-1"), "engineer")
+    assert told(model)["risk"][0] == "fail"
+
+
+def test_the_engineers_own_measurement_does_not_replace_the_custodians(model):
+    """Later and more lenient; an evaluator's, which the policy asks for, does."""
+    released(model, of_table(0.5))
+    own = model.evidence("engineer", created="2030-01-20T00:00:00Z")
+    risk = Estimate(0.0, 0.0, 0.0, n=100, method="made up")
+    lenient = replace(own, figures={**own.figures, "disclosure.singling_out.risk/all": risk}, kinds=("utility", "disclosure"))
+    model.add(lenient, "engineer")
+    assert told(model)["risk"][0] == "fail"
+    model.add(replace(lenient, producer="evaluator"), "evaluator")
+    assert told(model)["risk"][0] == "pass"
+
+
+def test_figures_of_a_model_that_nobody_knows_are_left_out(model):
+    """A document without a model says nothing of how this one performs."""
+    good = Estimate(0.99, 0.99, 0.99, n=100, method="made up")
+    released(model, of_table(created="2030-01-20T00:00:00Z", **{"utility.auroc.tstr/all": good}))
+    dossier = judged(model).gathered.dossier
+    assert dossier.figures["utility.auroc.tstr/all"].value == 0.8
+    assert dossier.kinds == ("utility", "disclosure")
+
+
+def test_taken_away_it_is_missed_and_changed_it_stops_the_gate(model):
+    """The tag that is left behind says that it was there; without the tag disclosure is not measured."""
+    dossier = released(model, of_table())
+    key = short(dossier.digest)
+    place = model.artifacts / f"synthml/evidence/{key}.json"
+    raw = place.read_bytes()
+    place.write_bytes(raw.replace(b"0.02", b"0.01"))
+    with pytest.raises(EvidenceError, match="was changed"):
+        judged(model)
+    place.unlink()
+    with pytest.raises(EvidenceError, match="is not there"):
+        judged(model)
+    model.client.delete_tag(model.run_id, f"synthml.ev.{key}")
+    model.client.delete_model_version_tag(model.name, "1", f"synthml.ev.{key}")
+    assert told(model)["evidence.disclosure"][0] == "insufficient"
+
+
+def test_the_whole_is_as_old_as_the_oldest_kind_that_is_asked_for(model):
+    """An evaluation of yesterday does not make the attacks of the year before last fresh; one from the future decides nothing."""
+    released(model, of_table(created="2028-01-01T00:00:00Z"))
+    assert told(model)["freshness"] == ("insufficient", "761 days old")
+    later = of_table(created="2030-01-31T18:00:00Z")
+    model.add(later)
+    model.state(evidence_statement(later, digest_form="form-1"), "custodian")
+    assert told(model)["freshness"][0] == "insufficient"
+    assert told(model, now=NOW + timedelta(hours=7))["freshness"][0] == "pass"
+
+
+def test_the_control_of_the_attacks_is_no_holdout_of_the_model_and_its_recall_counts(model):
+    """It was not used to choose a model; evidence that rests on withdrawn rows is withdrawn."""
+    released(model, of_table())
+    done = judged(model)
+    assert done.gathered.tables[short(CONTROL)] == {"control"}
+    tracking.gate(model.uri, APART, trust=trust(), now=NOW)
+    assert Ledger(model.client).judged(CONTROL, besides=SOURCE, most=9) == 0
+    assert Ledger(model.client).judged(HOLDOUT, besides=SOURCE, most=9) == 1
+    tracking.recall(CONTROL, "consent withdrawn", signer=KEYS["custodian"], trust=trust(), now=NOW)
+    assert told(model)["lineage.no_recall"][0] == "fail"
+
+
+def test_a_release_in_the_ledger_finds_the_versions_of_those_who_never_saw_the_source(model):
+    """The engineer's tags name the synthetic table alone; the release says what it was made from."""
+    Ledger(model.client).write(entry_item(sign(release(), KEYS["custodian"])))
+    found = tracking.impact(SOURCE, trust=trust(), now=NOW)
+    assert [one.uri for one in found.versions] == [model.uri]
+
+
+def test_verify_tells_whose_evidence_it_is(model):
+    """It holds, as evidence of the table alone; about another table it does not."""
+    dossier = released(model, of_table())
+    found = tracking.verify(model.uri, trust=trust(), now=NOW)
+    (check,) = [one for one in found.checks if one.what == f"evidence {short(dossier.digest)[:12]}"]
+    assert (check.holds, check.found) == (True, "of the table alone, measured as custodian: disclosure; signed")
+    other = model.add(of_table(table=OTHER))
+    found = tracking.verify(model.uri, trust=trust(), now=NOW)
+    (check,) = [one for one in found.checks if one.what == f"evidence {short(other.digest)[:12]}"]
+    assert check.holds is False
+
+
+def test_nobody_signs_on_a_laptop(model):
+    """Where the policy asks for no signature, the document counts like any other, bound to the table."""
+    model.add(of_table(0.01))
+    assert told(model, policy=asking(require={"kinds": ["disclosure"]}, criteria=[RISK]))["risk"][0] == "pass"
+    assert TABLES["synthetic"] == SYNTHETIC
