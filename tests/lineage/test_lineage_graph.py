@@ -26,6 +26,7 @@ from synthml_tracking.graph.finding import read_lineage
 from synthml_tracking.graph.model import Graph, Link, Node
 from synthml_tracking.graph.prov import prov
 from synthml_tracking.ledger import Ledger
+from synthml_tracking.openlineage import exported
 
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 EVIL = '"]; click n0 "javascript:alert(1)" <img src=x onerror=alert(1)> \\" } [bold red] é漢字 \x1b[31m \n end `--` |a| ../../etc'
@@ -280,6 +281,31 @@ def test_prov_has_the_relations_of_the_submission(store, whole):
     assert derived in document["wasDerivedFrom"].values()
 
 
+def test_openlineage_has_a_job_for_each_making_and_run(store, client, whole):
+    """Tables by digest, the model with where it is registered and serves; a recall as a tag; names as a recording gives them."""
+    tracking.recall(SOURCE, "consent withdrawn", signer=KEYS["custodian"], trust=trust(), tracking_uri=store, now=NOW)
+    events = exported(asked(store, "models:/risk/1"), at="2030-01-31T12:00:00Z")
+    assert all((one["eventTime"], one["schemaURL"].rpartition("/")[2]) == ("2030-01-31T12:00:00Z", "JobEvent") for one in events)
+    jobs = {one["job"]["name"]: one for one in events}
+    assert set(jobs) == {f"sampling.{short(SOURCE)}", f"synthesis.{short(SYNTHETIC)}", f"training.{whole.run_id}"}
+    training = jobs[f"training.{whole.run_id}"]
+    assert {one["name"] for one in training["inputs"]} == {SYNTHETIC, short(HOLDOUT)}
+    (model,) = training["outputs"]
+    assert model["name"] == f"models:/{whole.model_id}"
+    told = model["facets"]["synthml_registered"]
+    assert (told["versions"], told["aliases"]) == (["models:/risk/1", "models:/a-copy/1"], ["models:/risk@champion"])
+    assert {one["name"] for one in told["deployments"]} == {"production https://ward", "production https://clinic"}
+    (source,) = jobs[f"synthesis.{short(SYNTHETIC)}"]["inputs"]
+    assert "consent withdrawn" in source["facets"]["tags"]["tags"][0]["value"]
+
+
+def test_openlineage_of_a_table_that_nobody_used_is_an_event_of_the_table():
+    """There is no job to name it."""
+    graph = Graph("table:a", {"table:a": Node("table:a", "table", SOURCE)}, ())
+    (event,) = exported(graph, at="2030-01-31T12:00:00Z")
+    assert (event["dataset"]["name"], event["schemaURL"].rpartition("/")[2]) == (SOURCE, "DatasetEvent")
+
+
 def test_the_command(store, whole, capsys):
     """Each format on standard output, exit code 0."""
 
@@ -293,4 +319,5 @@ def test_the_command(store, whole, capsys):
     assert json.loads(run("--json"))["root"] == json.loads(run("--format", "json"))["root"] == "version:models:/risk/1"
     assert run("--format", "mermaid").startswith("flowchart LR\n")
     assert run("--format", "dot").startswith("digraph lineage {\n")
+    assert all("job" in json.loads(line) for line in run("--format", "openlineage").splitlines())
     assert "entity" in json.loads(run("--format", "prov"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
-from synthml_tracking import items
+from synthml_tracking import items, openlineage
 from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, logged_model_id, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import now_iso
@@ -68,6 +68,8 @@ def evaluate(
         check_fit(study, found.loaded.metadata)
         with patience("starting the evaluation's run"):
             run = _start(client, found)
+        openlineage.started(study, found.experiment_id, run.info.run_id, activity="evaluation")
+        target = Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id)
         pages: dict[str, str] = {}
         try:
             dossier = measured(
@@ -80,16 +82,11 @@ def evaluate(
                 progress=progress,
             )
             dossier = dossier.stamped(created=now_iso(), producer=producer)
-            spool = _sealed(
-                study,
-                dossier,
-                found,
-                Target(uri, found.experiment_id, run.info.run_id, _milliseconds(), run.info.artifact_uri, found.model_id),
-                signer,
-                pages,
-            )
+            spool = _sealed(study, dossier, found, replace(target, timestamp=_milliseconds()), signer, pages)
         except BaseException as error:
             _give_up(client, run.info.run_id, error)
+            known = items.known(study, None, seed=seed, error=type(error).__name__, status="FAILED")
+            openlineage.ended(target, (*known, items.ModelInputItem(found.model_id)))
             raise
         progress("attaching the evidence")
         write(spool, observer=observer)

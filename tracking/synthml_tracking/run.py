@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
-from synthml_tracking import items
+from synthml_tracking import items, openlineage
 from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import iso, now
@@ -124,6 +124,7 @@ def start_run(
         )
         if not joined:
             _OPEN[run.run_id] = run
+            openlineage.started(study, run.experiment_id, run.run_id)
         try:
             yield run
         except BaseException as error:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from synthml_tracking import openlineage
 from synthml_tracking.client import address, load_mlflow, patience
 from synthml_tracking.items import (
     ArtifactItem,
@@ -91,6 +92,8 @@ def write(spool: Spool, *, again: bool = False, end: bool = True, observer: Obse
                 spool.note(name, result)
                 writing.done[name] = result
                 observer(f"noted {name}")
+    if "end" in writing.done and end:
+        openlineage.ended(plan.target, plan.items)
     version = writing.done.get("version", {})
     return Recorded(plan.target.run_id, plan.target.model_id, version.get("name"), version.get("version"))
 
