@@ -3,7 +3,7 @@
     uv run python examples/release/make_tables.py
     uv run synthml key new --output custodian.key
     uv run synthml release examples/release/study.yaml --policy release-default --policy release-korea \\
-        --output released --key custodian.key --rows-at-risk rows_at_risk.csv
+        --output released --sign-key custodian.key --rows-at-risk rows_at_risk.csv
 
 Made with `--leaky`, every third row of the synthetic table is a row of the source, and the same commands refuse it.
 """

@@ -86,7 +86,7 @@ def test_a_release_is_decided_written_and_signed(measured, place, capsys):
     """Two policies pass: exit 0, six files, and a signature that holds for the very table."""
     call(capsys, "key", "new", "--output", "custodian.key")
     (place / "custodian.pub").write_text(json.loads(call(capsys, "key", "show", "custodian.key", "--json")[1])["public_key"])
-    words = ("--policy", "release-uk", "--policy", "release-korea", "--output", "out", "--key", "custodian.key", "--json")
+    words = ("--policy", "release-uk", "--policy", "release-korea", "--output", "out", "--sign-key", "custodian.key", "--json")
     code, out, _ = call(capsys, "release", "study.yaml", *words)
     assert code == 0
     told = json.loads(out)
@@ -138,7 +138,7 @@ def test_what_cannot_be_decided_is_neither_pass_nor_fail(measured, place, capsys
         (("--policy", "release-uk", "--policy", "release-uk", "--output", "out"), "twice"),
         (("--policy", "release-uk", "--output", "study.yaml"), "file"),
         (("--policy", "release-uk", "--output", "full"), "other files"),
-        (("--policy", "release-uk", "--output", "out", "--key", "study.yaml"), "signing key cannot be read"),
+        (("--policy", "release-uk", "--output", "out", "--sign-key", "study.yaml"), "signing key cannot be read"),
         (("--policy", "release-uk", "--output", "out", "--rows-at-risk", "out/rows.csv"), "outside"),
         (("--policy", "release-uk", "--output", "out", "--rows-at-risk", "nowhere/rows.csv"), "does not exist"),
     ],
@@ -178,7 +178,7 @@ def test_a_new_release_replaces_the_old_one_as_a_whole(measured, place, capsys):
     """After a signed release an unsigned one: no signature of the old one is left beside the new statement."""
     call(capsys, "key", "new", "--output", "k")
     words = ("release", "study.yaml", "--policy", "release-uk", "--output", "out")
-    call(capsys, *words, "--key", "k")
+    call(capsys, *words, "--sign-key", "k")
     assert (place / "out" / "release.dsse.json").exists()
     call(capsys, *words)
     names = sorted(p.name for p in (place / "out").iterdir())

@@ -128,6 +128,18 @@ def test_one_endpoint_in_two_environments_needs_the_environment(store, model):
         retire(store, "elsewhere")
 
 
+def test_what_was_retired_and_serves_again_is_on_the_list_again(store, model):
+    """Also within one second, in which both would say the same words; with a time that was given it is an error."""
+    record(store)
+    retire(store, now=NOW)
+    again = record(store)
+    assert (again.serves, again.since) == (True, "2030-01-31T12:00:01Z")
+    assert [one.state for one in listed(store)] == ["retired", "live"]
+    retire(store, now=LATER)
+    with pytest.raises(InputError, match="is retired"):
+        record(store, since="2030-01-31T12:00:00Z")
+
+
 def test_a_damaged_or_deleted_record_still_tells_that_something_serves(store, model):
     """What cannot be read is listed, not left out."""
     record(store)
@@ -140,8 +152,11 @@ def test_a_damaged_or_deleted_record_still_tells_that_something_serves(store, mo
     (one,) = listed(store)
     assert (one.serves, one.signature) == (True, "its document is damaged")
     assert one.model == f"sha256:{short(model.digest)}"
-    with pytest.raises(InputError, match="cannot be retired"):
-        retire(store, one.identity)
+    with pytest.raises(InputError, match="the record is damaged"):
+        retire(store, one.identity, signer=None)
+    assert retire(store, one.identity).state == "retired"
+    assert [(one.state, one.signature) for one in listed(store)] == [("retired", "its document is damaged")]
+    assert [one.state for one in listed(store, trust=Trust(()))] == ["live"]  # nobody is trusted: the end does not count
 
 
 def test_what_a_stranger_wrote_cannot_play_with_the_terminal(store, model, capsys):

@@ -292,7 +292,7 @@ def test_the_command(store, tmp_path, capsys):
     assert stop.value.code == 0
     capsys.readouterr()
     code, told = command(
-        capsys, "--table", "t.parquet", "--lift", "--reason", "x", "--key", "k.pem", "--trust", "trust.yaml", "--json", *at
+        capsys, "--table", "t.parquet", "--lift", "--reason", "x", "--sign-key", "k.pem", "--trust", "trust.yaml", "--json", *at
     )
     assert code == 0
     assert json.loads(told.out)["lifted"][0]["reason"] == "wrong consent"

@@ -21,7 +21,7 @@ from synthml_tracking.commands.impact import impact
 from synthml_tracking.commands.key import key as key_group
 from synthml_tracking.commands.lineage import lineage
 from synthml_tracking.commands.monitor import monitor
-from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI
+from synthml_tracking.commands.options import AS_JSON, FILE, SIGN_KEY, TRACKING_URI
 from synthml_tracking.commands.policy import policy as policy_group
 from synthml_tracking.commands.recall import recall
 from synthml_tracking.commands.release import release
@@ -39,14 +39,6 @@ __all__ = ["cli", "main"]
 
 def _seed(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--seed", type=int, help="Overrides the study file's seed.")(command)
-
-
-def _sign_key(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--sign-key",
-        type=FILE,
-        help="Private key that signs the evidence. Default: SYNTHML_SIGNING_KEY; without one it is unsigned.",
-    )(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -107,7 +99,7 @@ def demo(tracking_uri: str | None, seed: int, open_ui: bool, as_json: bool) -> N
     "--release", "release_file", type=FILE, help="Release of the synthetic table. Default: release.dsse.json beside it."
 )
 @click.option("--release-key", type=FILE, help="Public keys that the release is checked with. Default: SYNTHML_TRUSTED_KEYS.")
-@_sign_key
+@SIGN_KEY
 @AS_JSON
 def run(
     study: Path,
@@ -256,7 +248,7 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | 
 @TRACKING_URI
 @_seed
 @click.option("--producer", default="evaluator", show_default=True, help="Role under which the evidence is attached.")
-@_sign_key
+@SIGN_KEY
 @AS_JSON
 def evaluate(
     model_uri: str,

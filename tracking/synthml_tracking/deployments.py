@@ -6,8 +6,9 @@ deployment recorded twice is one.
 
 What counts. A record that nobody signed, or whose document is damaged, or whose run was deleted in MLflow, still tells that
 something serves: it is listed, with what it is worth. An end must be worth as much as the record that it ends: what a trusted key
-recorded, only a trusted key retires, or anybody could take an endpoint off the list of those to take down. A planned end that has
-passed is no retirement: such a deployment is `overdue`, and stays on the list until somebody says that it was taken down.
+recorded, and what is damaged, only a trusted key retires, or anybody could take an endpoint off the list of those to take down. A
+planned end that has passed is no retirement: such a deployment is `overdue`, and stays on the list until somebody says that it
+was taken down.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import AttestationError, InputError, TrackingError
@@ -70,6 +71,11 @@ class Deployment:
     deleted: bool = False
     tables: tuple[tuple[str, str], ...] = ()
     logged: tuple[str, ...] = ()
+
+    @property
+    def damaged(self) -> bool:
+        """Whether its document cannot be read any more; nobody knows then who had signed it."""
+        return self.signature == _DAMAGED
 
     @property
     def serves(self) -> bool:
@@ -164,7 +170,9 @@ def _ended(one: Deployment, ends: Sequence[tuple[Claim, Any]], now: datetime) ->
     for claim, predicate in sorted(ends, key=lambda end: (datetime.fromisoformat(end[1].until), end[0].digest)):
         if one.verified and not claim:
             doubts.append(f"the deployment is signed, its end is {_signature(claim)}")
-        elif one.model not in claim.statement.digests:
+        elif one.damaged and not claim:
+            doubts.append(f"what the record said cannot be read, and its end is {_signature(claim)}")
+        elif (one.identity if one.damaged else one.model) not in claim.statement.digests:
             doubts.append("it is about another model")
         elif datetime.fromisoformat(predicate.until) > now:
             one = replace(one, until=one_line(predicate.until))
@@ -219,7 +227,26 @@ def record_deployment(
     if not same:
         raise TrackingError(f"the deployment was written and is not found again: look at the ledger, '{ledger.name}'")
     identity = "sha256:" + hashlib.sha256(raw).hexdigest()
-    return next((one for one in same if one.identity == identity), same[-1])
+    made = next((one for one in same if one.identity == identity), same[-1])
+    if made.serves:
+        return made
+    if since is not None:
+        raise InputError(
+            f"this deployment was recorded before and is retired, {made.identity[7:19]}: give the time of the new one"
+        )
+    # what was retired within the second that it was recorded in, and serves again: the same words, one second later
+    return record_deployment(
+        model_uri,
+        environment=environment,
+        endpoint=endpoint,
+        by=by,
+        since=datetime.fromisoformat(begin) + timedelta(seconds=1),
+        until=until,
+        signer=signer,
+        trust=judge,
+        tracking_uri=tracking_uri,
+        now=moment,
+    )
 
 
 def retire_deployment(
@@ -246,16 +273,12 @@ def retire_deployment(
     end = iso(moment) if until is None else moment_of(until, "until")
     with open_ledger(tracking_uri, "recording the end of the deployment") as ledger:
         one = _one(all_deployments(ledger, judge, moment), which, environment)
-        if one.signature == _DAMAGED:
-            raise InputError(f"{one.identity[7:19]} cannot be retired, {_DAMAGED}: whoever keeps the store removes its run")
         told = None if reason is None else _told(reason, "reason")
         predicate = RetirementPredicate(one.identity, end, _told(by, "by"), told)
-        raw = _document(retirement_statement(predicate, model=one.model), signer)
-        if one.verified and not judge.claim(raw, moment):
-            why = judge.claim(raw, moment).standing
-            raise InputError(
-                f"this end would not count, for the deployment is signed: {why}. Give a key that the trust file lets"
-            )
+        raw = _document(retirement_statement(predicate, model=None if one.damaged else one.model), signer)
+        if (one.verified or one.damaged) and not judge.claim(raw, moment):
+            why, what = judge.claim(raw, moment).standing, "damaged" if one.damaged else "signed"
+            raise InputError(f"this end would not count, for the record is {what}: {why}. Give a key that the trust file lets")
         ledger.write(serving_item(raw, tables=dict(one.tables), logged=one.logged))
         return _one_of(all_deployments(ledger, judge, moment), one.identity)
 

@@ -90,6 +90,7 @@ def deployment_statement(predicate: DeploymentPredicate, *, model: str) -> State
     return Statement((Subject("model", model),), DEPLOYMENT, predicate.to_dict())
 
 
-def retirement_statement(predicate: RetirementPredicate, *, model: str) -> Statement:
-    """model: digest of the model's files."""
-    return Statement((Subject("model", model),), RETIREMENT, predicate.to_dict())
+def retirement_statement(predicate: RetirementPredicate, *, model: str | None) -> Statement:
+    """model: digest of the model's files; None for a damaged record: then the statement is about the record alone."""
+    subject = Subject("deployment", predicate.deployment) if model is None else Subject("model", model)
+    return Statement((subject,), RETIREMENT, predicate.to_dict())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI, TRUST
+from synthml_tracking.commands.options import AS_JSON, SIGN_KEY, TRACKING_URI, TRUST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["deployment"]
 
 _BY = click.option("--by", envvar="SYNTHML_BY", help="Who or what does it. Default: SYNTHML_BY, else the user of this machine.")
-_KEY = click.option("--key", "key_file", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
 _NOT_SIGNED = "NOT SIGNED: there was no key. It is listed all the same, as what it is."
 
 
@@ -38,7 +37,7 @@ def deployment() -> None:
 @click.option("--since", help="Time or date. Default: now.")
 @click.option("--until", help="Planned end, if it is known.")
 @_BY
-@_KEY
+@SIGN_KEY
 @_common
 def record(
     model_uri: str,
@@ -47,7 +46,7 @@ def record(
     since: str | None,
     until: str | None,
     by: str | None,
-    key_file: Path | None,
+    sign_key: Path | None,
     trust_file: Path | None,
     tracking_uri: str | None,
     as_json: bool,
@@ -56,7 +55,7 @@ def record(
     from synthml_tracking.deployments import record_deployment
     from synthml_tracking.keys import signing_key
 
-    signer = signing_key(key_file)
+    signer = signing_key(sign_key)
     made = record_deployment(
         model_uri,
         environment=environment,
@@ -77,7 +76,7 @@ def record(
 @click.option("--reason", help="Why.")
 @click.option("--until", help="Time or date of the end. Default: now.")
 @_BY
-@_KEY
+@SIGN_KEY
 @_common
 def retire(
     which: str,
@@ -85,7 +84,7 @@ def retire(
     reason: str | None,
     until: str | None,
     by: str | None,
-    key_file: Path | None,
+    sign_key: Path | None,
     trust_file: Path | None,
     tracking_uri: str | None,
     as_json: bool,
@@ -97,7 +96,7 @@ def retire(
     from synthml_tracking.deployments import retire_deployment
     from synthml_tracking.keys import signing_key
 
-    signer = signing_key(key_file)
+    signer = signing_key(sign_key)
     made = retire_deployment(
         which,
         by=_who(by),

@@ -11,7 +11,9 @@ __all__ = ["AS_JSON", "FILE", "POLICY", "SIGN_KEY", "TRACKING_URI", "TRUST"]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 POLICY = click.option("--policy", required=True, metavar="NAME", help="A shipped policy's name, or a file.")
 TRUST = click.option("--trust", "trust_file", type=FILE, help="Trust file. Default: SYNTHML_TRUST.")
-SIGN_KEY = click.option("--sign-key", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
+SIGN_KEY = click.option(
+    "--sign-key", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY; without it nothing is signed."
+)
 TRACKING_URI = click.option(
     "--tracking-uri",
     metavar="URI",

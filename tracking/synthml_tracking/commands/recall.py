@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthml_tracking.commands.options import AS_JSON, FILE, TRACKING_URI, TRUST
+from synthml_tracking.commands.options import AS_JSON, FILE, SIGN_KEY, TRACKING_URI, TRUST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ __all__ = ["digest_of_file", "recall"]
 @click.option("--digest-key", type=FILE, help="With --table: secret key of an hmac-sha256 digest.")
 @click.option("--reason", required=True, help="Why; everybody who is stopped by it reads this.")
 @click.option("--lift", is_flag=True, help="End every recall of this table that is in force.")
-@click.option("--key", "key_file", type=FILE, help="Private key that signs. Default: SYNTHML_SIGNING_KEY.")
+@SIGN_KEY
 @TRUST
 @TRACKING_URI
 @AS_JSON
@@ -37,7 +37,7 @@ def recall(
     digest_key: Path | None,
     reason: str,
     lift: bool,
-    key_file: Path | None,
+    sign_key: Path | None,
     trust_file: Path | None,
     tracking_uri: str | None,
     as_json: bool,
@@ -55,7 +55,7 @@ def recall(
     if (digest is None) == (table is None):
         raise click.UsageError("name the table either by DIGEST or with --table FILE")
     named = str(digest) if table is None else digest_of_file(table, schema_file, digest_key)
-    signer = signing_key(key_file)
+    signer = signing_key(sign_key)
     if lift:
         lifted = lift_recall(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri)
         _show(lifted, "lifted", as_json=as_json)

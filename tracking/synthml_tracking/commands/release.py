@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthml_tracking.commands.options import AS_JSON
+from synthml_tracking.commands.options import AS_JSON, SIGN_KEY
 
 if TYPE_CHECKING:
     from synthml import StudyFile
@@ -42,8 +42,7 @@ _MOST_TOLD = 12
 @click.argument("study", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--policy", "names", multiple=True, required=True, metavar="NAME", help="Shipped policy or file; may be repeated.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the release.")
-@click.option("--key", "key_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Private key that signs. Default: SYNTHML_SIGNING_KEY; without one the release is not signed.")  # fmt: skip
+@SIGN_KEY
 @click.option("--rows-at-risk", type=click.Path(dir_okay=False, path_type=Path),
               help="File for the positions of source rows that attacks succeeded on; for the custodian only.")  # fmt: skip
 @click.option("--seed", type=int, help="Overrides the study file's seed.")
@@ -52,7 +51,7 @@ def release(
     study: Path,
     names: tuple[str, ...],
     output: Path,
-    key_file: Path | None,
+    sign_key: Path | None,
     rows_at_risk: Path | None,
     seed: int | None,
     as_json: bool,
@@ -66,7 +65,7 @@ def release(
     from synthml_tracking.files import write_private
     from synthml_tracking.keys import signing_key
 
-    signer = signing_key(key_file)
+    signer = signing_key(sign_key)
     policies = [Policy.load(name) for name in names]
     file = StudyFile.load(study)
     _check_places(output, rows_at_risk)
@@ -91,7 +90,9 @@ def release(
     else:
         _show(decided, output, rows_at_risk, signed=signer is not None)
     if signer is None:
-        click.echo("NOT SIGNED: there was no key. Anyone can write such a statement; give --key (synthml key new).", err=True)
+        click.echo(
+            "NOT SIGNED: there was no key. Anyone can write such a statement; give --sign-key (synthml key new).", err=True
+        )
     click.get_current_context().exit(_EXIT[decided.outcome])
 
 
