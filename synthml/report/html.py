@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from synthml.report.bias import bias_chapter
 from synthml.report.charts import Cell, Column, Section, Sheet
 from synthml.report.curves import curves
+from synthml.report.descent import drawing, graph_of
 from synthml.report.disclosure import asked, attack_sheet, disclosure_folds, distance_sheet, is_measured
 from synthml.report.drift import drift_chapter
 from synthml.report.fidelity import fidelity_chapter
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from synthml.evidence import Dossier
+    from synthml.lineage import Graph
     from synthml.policy.verdict import Decision, Verdict
     from synthml.report.provenance import Family
 
@@ -87,13 +89,16 @@ _LAST = (
 )
 
 
-def report_html(dossier: Dossier, verdict: Verdict | None = None, *, verdicts: Sequence[Verdict] = ()) -> str:
+def report_html(
+    dossier: Dossier, verdict: Verdict | None = None, *, verdicts: Sequence[Verdict] = (), lineage: Graph | None = None
+) -> str:
     """The report as one HTML document, at most 1 MB. Pure: the same dossier and verdict give the same text.
 
     A dossier may lack any part; what was not measured is said to be so. verdicts: of all policies, when there are several; they
-    are shown side by side, and `verdict` stands on the first page.
+    are shown side by side, and `verdict` stands on the first page. lineage: what a registry knows of where the model comes from
+    and where it went; without it, what the evidence knows is drawn.
     """
-    return environment().get_template("report.html").render(**_context(Reading(dossier), verdict, verdicts))
+    return environment().get_template("report.html").render(**_context(Reading(dossier), verdict, verdicts, lineage))
 
 
 @cache
@@ -132,7 +137,9 @@ def _chapters(
     return tuple(Chapter(key, title, place) for place, (key, title) in enumerate(keys, 1))
 
 
-def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
+def _context(
+    reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdict] = (), lineage: Graph | None = None
+) -> dict[str, Any]:
     dossier, metric = reading.dossier, reading.headline
     others = families(reading)
     blocks, left = figure_blocks(reading)
@@ -196,6 +203,7 @@ def _context(reading: Reading, verdict: Verdict | None, verdicts: Sequence[Verdi
         "generation": facts,
         "generation_empty": empty,
         "dictionary": dictionary_sheet(reading),
+        "descent": drawing(graph_of(reading) if lineage is None else lineage),
         "tables": dataset_sheet(reading),
         "model": model_facts(reading),
         "study": study_facts(reading),

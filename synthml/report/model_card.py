@@ -50,6 +50,7 @@ def model_card(dossier: Dossier, model: ModelFacts, verdict: Verdict | None = No
         _opening(reading, model, verdict),
         _details(reading, model),
         _training(reading, model),
+        _lineage(model),
         _evaluation(reading),
         _groups(reading),
         _differences(reading),
@@ -188,6 +189,19 @@ def _training(reading: Reading, model: ModelFacts) -> Iterator[str]:
     yield f"- **Purpose of the synthetic table**: {markdown_text(purpose, cut=400) if purpose else _OPEN}"
     yield f"- **Release of the synthetic table**: {markdown_text(model.release, cut=300) if model.release else _OPEN}"
     yield ""
+
+
+def _lineage(model: ModelFacts) -> Iterator[str]:
+    """As text for whoever shows no Mermaid, as Mermaid for whoever does."""
+    if model.lineage is None:
+        return
+    tree, mermaid = model.lineage
+    yield from ("## Lineage", "", "```text", *_block(tree), "```", "", "```mermaid", *_block(mermaid), "```", "")
+
+
+def _block(text: str) -> Iterator[str]:
+    """Lines of a block, none of which can end it."""
+    return (line.replace("```", "~~~") for line in text.splitlines())
 
 
 def _evaluation(reading: Reading) -> Iterator[str]:

@@ -21,7 +21,8 @@ class ModelFacts:
     """name, version: as registered, or the model's id and nothing. files: path -> hex of the SHA-256; requirements: lines.
 
     recalls: a sentence for each recall in force on a table behind the model. reviews: a sentence for each decision of a reviewer.
-    release: what was found of the synthetic table's release. verdict: whose the verdict is, in words.
+    release: what was found of the synthetic table's release. verdict: whose the verdict is, in words. lineage: the same as a tree
+    of plain text and as Mermaid; neither holds a line that ends a block of Markdown.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelFacts:
     reviews: tuple[str, ...] = ()
     release: str = ""
     verdict: str = ""
+    lineage: tuple[str, str] | None = None
 
 
 def check_verdict(dossier: Dossier, verdict: Verdict | None) -> None:

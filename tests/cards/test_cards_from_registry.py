@@ -14,6 +14,7 @@ import yaml
 from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from recording.small_study import study
 
 import synthml_tracking as tracking
 from synthml.attestation import (
@@ -30,7 +31,7 @@ from synthml.errors import InputError, MissingExtraError, TrackingError
 from synthml.policy import Policy
 from synthml.policy.attested import verdict_statement
 from synthml_tracking.attaching import attach
-from synthml_tracking.cards import BOM, CARD, CROISSANT, DATASHEET, Cards, attach_cards, make_cards
+from synthml_tracking.cards import BOM, CARD, CROISSANT, DATASHEET, REPORT, Cards, attach_cards, make_cards
 from synthml_tracking.cli import cli, main
 from synthml_tracking.client import load_mlflow
 
@@ -67,7 +68,7 @@ def cards(store: str) -> Cards:
 
 def test_every_document_says_what_the_evidence_and_the_files_say(store: str, cards: Cards) -> None:
     """Figures of the evidence in the card, digests of the files and what they need in the bill, the record in the datasheet."""
-    assert set(cards.files) == {CARD, DATASHEET, CROISSANT, BOM}
+    assert set(cards.files) == {CARD, REPORT, DATASHEET, CROISSANT, BOM}
     gathered = tracking.gather_facts(URI, Policy(name="any", version=1), tracking_uri=store, now=NOW)
     data = yaml.safe_load(cards.files[CARD].decode().split("---\n")[1])
     figure = gathered.dossier.figures["utility.auroc.tstr/all"]
@@ -190,6 +191,25 @@ def test_a_model_outside_of_a_run_has_no_place_to_attach_to(cards: Cards) -> Non
         attach_cards(Cards(**{**vars(cards), "run_id": None}))
 
 
+def test_card_and_report_show_the_lineage_and_the_verdict(store: str) -> None:
+    """Where the version serves, and a recall with its reason, stand in the text, in Mermaid and in the report's drawing."""
+    tracking.record_deployment(URI, environment="pilot", endpoint="https://ward.example/risk", by="cd", tracking_uri=store)
+    source = study().tables["source"].digest
+    tracking.recall(source, "consent withdrawn", tracking_uri=store)
+    files = make_cards(URI, policy="research-sandbox", bom=False, tracking_uri=store).files
+    card, report = files[CARD].decode(), files[REPORT].decode()
+    tree = card[card.index("```text") : card.index("```mermaid")]
+    assert "deployment pilot https://ward.example/risk  live" in tree
+    assert "RECALLED: recalled on" in tree
+    assert "flowchart LR" in card
+    figure = report[
+        report.index('<figure class="lineage">') : report.index("</figure>", report.index('<figure class="lineage">'))
+    ]
+    assert "consent withdrawn" in figure
+    assert "ward.example" in figure
+    assert 'id="policy"' in report
+
+
 def test_the_command_prints_writes_and_attaches(store: str, tmp_path: Path) -> None:
     """Alone it prints the card; with a folder it writes all; with --attach it attaches; in JSON it says what it did."""
     printed = CliRunner().invoke(cli, ["card", URI, "--tracking-uri", store], catch_exceptions=False)
@@ -205,7 +225,7 @@ def test_the_command_prints_writes_and_attaches(store: str, tmp_path: Path) -> N
     assert (
         {Path(path).name for path in facts["files"]}
         == {path.name for path in folder.iterdir()}
-        == {CARD, DATASHEET, CROISSANT, BOM}
+        == {CARD, REPORT, DATASHEET, CROISSANT, BOM}
     )
     assert facts["verdict"]["outcome"] == "pass"
     assert artifact(store, CARD) == (folder / CARD).read_bytes()
@@ -222,7 +242,7 @@ def test_without_the_library_the_command_says_how_to_get_it(
         main(["card", URI, "--tracking-uri", store])
     assert stopped.value.code == 2
     assert "pip install 'synthml[bom]'" in capsys.readouterr().err
-    assert set(make_cards(URI, bom=False, tracking_uri=store).files) == {CARD, DATASHEET, CROISSANT}
+    assert set(make_cards(URI, bom=False, tracking_uri=store).files) == {CARD, REPORT, DATASHEET, CROISSANT}
 
 
 def test_an_output_that_cannot_be_written_is_told_plainly(store: str, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from synthml.attestation import (
     derivation_statement,
 )
 from synthml.errors import InputError
+from synthml.lineage import Graph, Link, Node
 from synthml_tracking.cli import main
 from synthml_tracking.client import load_mlflow
 from synthml_tracking.entries import serving_item
 from synthml_tracking.graph.drawing import dot, mermaid, tree
 from synthml_tracking.graph.finding import read_lineage
-from synthml_tracking.graph.model import Graph, Link, Node
 from synthml_tracking.graph.prov import prov
 from synthml_tracking.ledger import Ledger
 from synthml_tracking.openlineage import exported

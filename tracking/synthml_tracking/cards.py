@@ -1,4 +1,5 @@
-"""The documents of a logged model, made from what is attached to it: model card, datasheet, Croissant file, bill of materials.
+"""The documents of a logged model, made from what is attached to it: model card, report, datasheet, Croissant file, bill of
+materials.
 
 Nothing is typed: figures are the evidence's, the origin of the tables and their recalls the ledger's, files and requirements the
 model's own. With a policy the verdict is decided now, as the gate decides it, and the card says that it is not signed. Without
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 
     from synthml.attestation import Trust
     from synthml.evidence import Dossier
+    from synthml.lineage import Graph
     from synthml.policy import Policy, Verdict
     from synthml.report.model_facts import ModelFacts
     from synthml_tracking.facts import Gathered
 
-__all__ = ["BOM", "CARD", "CROISSANT", "DATASHEET", "Cards", "attach_cards", "make_cards"]
+__all__ = ["BOM", "CARD", "CROISSANT", "DATASHEET", "REPORT", "Cards", "attach_cards", "make_cards"]
 
 CARD, DATASHEET, CROISSANT, BOM = "model_card.md", "datasheet.md", "croissant.json", "mlbom.cdx.json"
+REPORT = "report.html"
 PLACE = "synthml"
 
 
@@ -68,6 +71,7 @@ def make_cards(
     """
     from synthml import Policy as PolicyFile
     from synthml import decide
+    from synthml.report import report_html
     from synthml.report.mlbom import check_installed, ml_bom
     from synthml.report.model_card import model_card
 
@@ -82,8 +86,12 @@ def make_cards(
     else:
         verdict = decide(gathered.dossier, chosen, now=gathered.now, facts=gathered.facts)
         told = "Decided when this card was made; no gate signed it."
-    model = _model_facts(gathered, " ".join(filter(None, (told, *_not_counted(gathered)))))
-    files = {CARD: model_card(gathered.dossier, model, verdict).encode("utf-8")}
+    lineage = _lineage(model_uri, trust, tracking_uri, gathered.now)
+    model = _model_facts(gathered, " ".join(filter(None, (told, *_not_counted(gathered)))), lineage)
+    files = {
+        CARD: model_card(gathered.dossier, model, verdict).encode("utf-8"),
+        REPORT: report_html(gathered.dossier, verdict, lineage=lineage).encode("utf-8"),
+    }
     left_out = {}
     if gathered.dossier.datasets.get("synthetic"):
         files |= _of_the_table(gathered.dossier, model)
@@ -130,8 +138,15 @@ def attach_cards(cards: Cards, *, tracking_uri: str | None = None, observer: Obs
 # ---- what the registry says ----------------------------------------------------------------------------------------------
 
 
-def _model_facts(gathered: Gathered, told: str) -> ModelFacts:
+def _lineage(model_uri: str, trust: Trust | Path | str | None, tracking_uri: str | None, now: datetime) -> Graph:
+    from synthml_tracking.graph import lineage
+
+    return lineage(model_uri, trust=trust, tracking_uri=tracking_uri, now=now)
+
+
+def _model_facts(gathered: Gathered, told: str, lineage: Graph) -> ModelFacts:
     from synthml.report.model_facts import ModelFacts
+    from synthml_tracking.graph.drawing import mermaid, tree
 
     found, versions = gathered.found, gathered.found.versions
     return ModelFacts(
@@ -143,6 +158,7 @@ def _model_facts(gathered: Gathered, told: str) -> ModelFacts:
         reviews=tuple(_reviews(gathered)),
         release=gathered.facts.told.get("lineage.release", ""),
         verdict=told,
+        lineage=(tree(lineage), mermaid(lineage)),
     )
 
 

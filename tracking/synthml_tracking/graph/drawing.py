@@ -13,7 +13,7 @@ from synthml_tracking.plain import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synthml_tracking.graph.model import Graph, Link, Node
+    from synthml.lineage import Graph, Link, Node
 
 __all__ = ["dot", "mermaid", "tree"]
 

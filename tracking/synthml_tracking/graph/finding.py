@@ -11,13 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
+from synthml.lineage import Graph, Link, Node
 from synthml_tracking.ancestry import Edge, followed
 from synthml_tracking.client import logged_model_id
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.deployments import Deployment, all_deployments, folded
 from synthml_tracking.derivations import Making, making_of
 from synthml_tracking.entries import is_model_id
-from synthml_tracking.graph.model import Graph, Link, Node
 from synthml_tracking.impacts import AffectedVersion, read_impact, recalls_among, tables_named, with_aliases
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger, open_ledger

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from synthml_tracking.graph.model import Graph, Link, Node
+    from synthml.lineage import Graph, Link, Node
 
 __all__ = ["prov"]
 

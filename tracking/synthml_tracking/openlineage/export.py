@@ -14,7 +14,7 @@ from synthml_tracking.openlineage.facets import NAMESPACE, PRODUCER, dataset, fa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synthml_tracking.graph.model import Graph, Node
+    from synthml.lineage import Graph, Node
 
 __all__ = ["exported"]
 

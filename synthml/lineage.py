@@ -1,4 +1,7 @@
-"""Nodes and links. Links run from what was there before to what came of it. Pure."""
+"""Lineage as nodes and links; links run from what was there before to what came of it.
+
+A dossier knows its tables, generator and model; a registry knows what went before and what came after. Both are drawn alike.
+"""
 
 from __future__ import annotations
 
