@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from synthml.generation import GenerationRecord
     from synthml.measurement import measure
     from synthml.policy import Facts, Policy, Verdict, decide
-    from synthml.report import report_html, reviewer_card
+    from synthml.report.card import reviewer_card
+    from synthml.report.html import report_html
     from synthml.settings import DisclosureSettings, MeasureSettings
     from synthml.study import MinimumCell, Schema, Study, StudyFile, split_by_subject
     from synthml.synthesis import CartSynthesizer, Synthesizer
@@ -79,8 +80,8 @@ _HOME = {
     "decide": "policy",
     "folder_digest": "digest",
     "measure": "measurement",
-    "report_html": "report",
-    "reviewer_card": "report",
+    "report_html": "report.html",
+    "reviewer_card": "report.card",
     "split_by_subject": "study",
     "table_digest": "digest",
 }

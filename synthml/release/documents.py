@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from synthml.attestation import RELEASE, Material, ReleasePredicate, Statement, Subject, sign
 from synthml.digest import FORM
 from synthml.evidence import canonical_json
-from synthml.report import report_html
 from synthml.report.croissant import croissant_json
 from synthml.report.datasheet import datasheet_markdown
+from synthml.report.html import report_html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

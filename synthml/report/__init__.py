@@ -10,17 +10,10 @@
 `summary`      the first screen: what was asked, the answer, what is missing
 `questions`    the eighteen questions of a model reviewer, answered in order
 `performance`, `groups`, `curves`, `bias`, `fidelity`, `quality`, `disclosure`, `drift`, `provenance`    the chapters
+`descent`      the drawing of lineage
 `lines`        what synthesis did, in a line a chapter
 `charts`       the geometry of plots
 `terms`        every term in one sentence
 `wording`      how numbers and labels are written
 `templates/`   the page and its style
 """
-
-from __future__ import annotations
-
-from synthml.report.card import reviewer_card
-from synthml.report.html import report_html
-from synthml.report.notebook import dossier_html, verdict_html
-
-__all__ = ["dossier_html", "report_html", "reviewer_card", "verdict_html"]

@@ -8,8 +8,8 @@ import pytest
 from bias.worlds import measured, models_of, people, study_of
 
 from synthml.evidence import Dossier
-from synthml.report import report_html
 from synthml.report.bias import bias_chapter, bias_findings
+from synthml.report.html import report_html
 from synthml.report.reading import Reading
 
 

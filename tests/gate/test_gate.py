@@ -301,7 +301,7 @@ def test_an_artifact_that_is_no_document_of_ours_is_not_read(model):
 def test_what_a_card_of_ours_is():
     """The mark that decides whether a description is replaced stands in every card."""
     from synthml.evidence import Dossier
-    from synthml.report import reviewer_card
+    from synthml.report.card import reviewer_card
 
     assert gating._CARD in reviewer_card(Dossier(figures={}))
 

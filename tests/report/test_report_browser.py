@@ -17,7 +17,7 @@ import pypdf
 import pytest
 from report.report_dossiers import dossier, hostile, verdict
 
-from synthml.report import report_html
+from synthml.report.html import report_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

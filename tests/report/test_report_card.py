@@ -12,8 +12,7 @@ from report.report_dossiers import HOSTILE, dossier, hostile, regression, verdic
 
 from synthml.errors import InputError
 from synthml.evidence import Dossier
-from synthml.report import reviewer_card
-from synthml.report.card import LIMIT, markdown_text
+from synthml.report.card import LIMIT, markdown_text, reviewer_card
 
 UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[`*_\[\]~|#]|[<>@$]|://")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from report.report_dossiers import dossier
 
 from synthml.lineage import Graph, Link, Node
-from synthml.report import report_html
 from synthml.report.descent import drawing, graph_of
+from synthml.report.html import report_html
 from synthml.report.reading import Reading
 
 EVIL = "<script>alert(1)</script>\"'&\u202e\x1b[31m\n" + "é漢字" * 3000

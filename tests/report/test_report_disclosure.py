@@ -9,7 +9,8 @@ from disclosure.attacked import leaking, people, study_of
 
 import synthml
 from synthml import Policy, decide
-from synthml.report import report_html, reviewer_card
+from synthml.report.card import reviewer_card
+from synthml.report.html import report_html
 
 SOURCE, HOLDOUT, FRESH = people(900, 1), people(900, 2), people(900, 3)
 QUICK = synthml.MeasureSettings(disclosure=synthml.DisclosureSettings(predicates=300, split_halves=20))

@@ -14,9 +14,8 @@ from report.report_dossiers import HOSTILE, dossier, hostile, regression, verdic
 from synthml.estimate import Estimate
 from synthml.evidence import Dossier
 from synthml.figures import group_of
-from synthml.report import report_html
 from synthml.report.curves import curves
-from synthml.report.html import _script
+from synthml.report.html import _script, report_html
 from synthml.report.questions import answers
 from synthml.report.reading import Reading
 from synthml.report.summary import summarise

@@ -7,7 +7,7 @@ import re
 from report.report_dossiers import dossier, hostile, verdict
 
 from synthml.evidence import Dossier
-from synthml.report import dossier_html, verdict_html
+from synthml.report.notebook import dossier_html, verdict_html
 
 
 def test_a_dossier_shows_the_answer_and_the_groups() -> None:

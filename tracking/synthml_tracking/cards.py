@@ -71,7 +71,7 @@ def make_cards(
     """
     from synthml import Policy as PolicyFile
     from synthml import decide
-    from synthml.report import report_html
+    from synthml.report.html import report_html
     from synthml.report.mlbom import check_installed, ml_bom
     from synthml.report.model_card import model_card
 

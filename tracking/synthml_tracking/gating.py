@@ -131,7 +131,7 @@ def _record(verdict: Verdict, gathered: Gathered, signer: Signer | None, uri: st
 
 
 def _items(verdict: Verdict, gathered: Gathered, attached: Attachment | None) -> Iterator[Item]:
-    from synthml.report import reviewer_card
+    from synthml.report.card import reviewer_card
     from synthml_tracking.items import ArtifactItem, TagItem, VersionTagItem, VersionTextItem, attaching
 
     found = gathered.found

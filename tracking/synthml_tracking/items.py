@@ -406,7 +406,7 @@ def artifact_files(
     pages: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
     """Path under the run's artifacts -> content. pages: further HTML by file name, such as Evidently's."""
-    from synthml.report import report_html
+    from synthml.report.html import report_html
 
     files = {
         _evidence_path(dossier): dossier.to_json(),
@@ -543,7 +543,7 @@ def _release_tags(release: AttachedRelease | None) -> Iterator[TagItem]:
 
 
 def _card(dossier: Dossier, verdict: Verdict) -> str:
-    from synthml.report import reviewer_card
+    from synthml.report.card import reviewer_card
 
     return reviewer_card(dossier, verdict)
 
