@@ -18,7 +18,7 @@ from synthml.report.disclosure import disclosure_line, is_measured
 from synthml.report.lines import chapter_lines
 from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing
-from synthml.report.summary import decision_lines, summarise
+from synthml.report.summary import decided_on, decision_lines, summarise
 from synthml.report.terms import PROTOCOLS, metric_term
 from synthml.report.wording import Label, column_title, count, label, number, plural, prose, spoken
 
@@ -138,7 +138,7 @@ def _table(*heads: str) -> list[str]:
 
 def _opening(reading: Reading, verdict: Verdict | None) -> _Part:
     summary = summarise(reading, verdict)
-    under = "" if verdict is None else f" · {markdown_text(verdict.policy, cut=40)}"
+    under = "" if verdict is None else f" · {markdown_text(verdict.policy, cut=40)} · decided {decided_on(verdict)}"
     lines = [f"**{summary.word.upper()}**{under}", ""]
     if verdict is not None:
         lines += [f"{summary.verdict_line.split(': ', 1)[-1].capitalize()}", ""]

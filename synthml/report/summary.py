@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from synthml.report.reading import Reading
     from synthml.report.terms import MetricTerm
 
-__all__ = ["KeyFigure", "Summary", "decided_for", "decision_lines", "decision_name", "summarise"]
+__all__ = ["KeyFigure", "Summary", "decided_for", "decided_on", "decision_lines", "decision_name", "summarise"]
 
 Tone = Literal["pass", "fail", "insufficient", "none"]
 
@@ -94,7 +94,12 @@ def _verdict_line(verdict: Verdict | None) -> str:
         parts.append(f"{waived} waived")
     if verdict.warnings:
         parts.append(plural(len(verdict.warnings), "warning"))
-    return f"Policy {policy}: {', '.join(parts)}."
+    return f"Policy {policy}, decided {decided_on(verdict)}: {', '.join(parts)}."
+
+
+def decided_on(verdict: Verdict) -> str:
+    """`2030-01-31 12:00 UTC`, when that is what stands there."""
+    return f"{prose(verdict.decided, cut=40)[:16].replace('T', ' ')} UTC"
 
 
 def _asked(reading: Reading) -> str:
@@ -270,7 +275,8 @@ def _criterion_line(reading: Reading, decisions: list[Decision]) -> str:
     first = decisions[0]
     required = prose(first.required, cut=160)
     if not first.figure:
-        return f"{required if '.' in required.split(' ')[0] else _capital(required, '')}: {prose(first.found, cut=160)}."
+        required = required if "." in required.split(" ")[0] else _capital(required, "")
+        return f"Required: {required}. Found: {prose(first.found, cut=200)}."
     empty = [d for d in decisions if reading.lacks_figure(d)]
     told = [d for d in decisions if not reading.lacks_figure(d)]
     parts = [f"{_of(reading, d)} found {prose(d.found, cut=120)}{_would_decide(d)}" for d in told[:_MOST_TOLD]]

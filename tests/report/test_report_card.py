@@ -41,7 +41,7 @@ def full() -> Dossier:
 def test_the_outcome_and_the_headline_come_first(full: Dossier) -> None:
     """The first line is the outcome with its policy; then the answer, the headline figures, what stands against it."""
     card = reviewer_card(full, verdict(full))
-    assert card.startswith("**FAIL** · clinical-default v1\n")
+    assert card.startswith("**FAIL** · clinical-default v1 · decided 2026-03-02 08:00 UTC\n")
     heads = re.findall(r"^### (.*)$", card, re.MULTILINE)
     assert heads == [
         "AUROC on 6,057 real rows",

@@ -91,7 +91,7 @@ def test_the_verdict_and_the_answer_come_before_everything_else(page: Page) -> N
     places = [
         page.text.index(words)
         for words in (
-            "Fail Policy clinical-default v1: 2 of 6 binding criteria met, 1 failed, 2 could not be decided, 1 waived,",
+            "Fail Policy clinical-default v1, decided 2026-03-02 08:00 UTC: 2 of 6 binding criteria met, 1 failed,",
             "What was asked",
             "Overall yes, within the margin. It reaches an AUROC of",
             "What stands against it",
