@@ -191,6 +191,38 @@ def test_a_copy_of_a_version_is_the_same_model_and_is_judged_as_it(model):
     assert model.client.get_model_version("risk", "1").tags["synthml.verdict"] == "fail under p v1"
 
 
+@pytest.mark.parametrize("one_run", [False, True])
+def test_a_copy_is_what_it_serves_and_not_what_stands_under_the_name_of_its_original(store, model, one_run):
+    """A bad model is copied, its original deleted, and a good one put under that name: the copy still serves the bad one."""
+    bad = a_model(store, TABLES, name="trial", noted={"synthetic": SOURCE})
+    bad.client.create_registered_model("served")
+    bad.client.copy_model_version("models:/trial/1", "served")
+    place = bad.client.get_model_version_download_uri("served", "1")
+    bad.client.delete_registered_model("trial")
+    bad.client.create_registered_model("trial")
+    run = bad.run_id if one_run else model.run_id
+    bad.client.create_model_version("trial", source=f"models:/{model.model_id}", run_id=run, await_creation_for=0)
+    assert bad.client.get_model_version_download_uri("served", "1") == place
+    assert judged(model, uri="models:/trial/1").verdict
+    done = judged(model, uri="models:/served/1", record=False)
+    assert not done.verdict
+    assert done.gathered.found.digest == bad.digest != model.digest
+    assert not tracking.promote("models:/served/1", "champion", POLICY, trust=trust())
+
+
+def test_a_copy_whose_original_was_deleted_is_still_that_model(store, model):
+    """Found by the place of its files among the models that its run logged."""
+    from mlflow.entities import LoggedModelOutput
+
+    model.client.log_outputs(model.run_id, [LoggedModelOutput(model.model_id, 0)])
+    model.client.create_registered_model("served")
+    model.client.copy_model_version(model.uri, "served")
+    model.client.delete_registered_model("risk")
+    done = judged(model, uri="models:/served/1", record=False)
+    assert (done.gathered.found.model_id, done.gathered.found.digest) == (model.model_id, model.digest)
+    assert done.verdict.outcome == "pass"
+
+
 @pytest.mark.parametrize(("ahead", "outcome"), [(timedelta(minutes=4), "pass"), (timedelta(minutes=6), "insufficient")])
 def test_clocks_may_differ_by_five_minutes(store, ahead, outcome):
     """Evidence from a clock that runs a little ahead counts; from the future it does not."""

@@ -23,7 +23,17 @@ from synthml.errors import InputError, TrackingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["address", "environment", "load_mlflow", "logged_model_id", "patience", "quiet", "tracking_uri_of", "without_autolog"]
+__all__ = [
+    "address",
+    "environment",
+    "load_mlflow",
+    "located",
+    "logged_model_id",
+    "patience",
+    "quiet",
+    "tracking_uri_of",
+    "without_autolog",
+]
 
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _PATIENCE = {
@@ -153,23 +163,49 @@ def without_autolog() -> Iterator[None]:
 
 def logged_model_id(client: Any, model_uri: str) -> str:
     """The LoggedModel behind models:/NAME/1, models:/NAME@alias, models:/m-..., or runs:/ID/... Raises InputError."""
+    return located(client, model_uri)[0]
+
+
+def located(client: Any, model_uri: str) -> tuple[str, str | None]:
+    """Id of the LoggedModel, and where the files lie that would be served, when that is another question.
+
+    A copied version names the version that it copies, and whoever deletes that one can put another model under its name; what a
+    server loads is still what was copied. So a copy is looked for by the place of its files among the models of its run, and by
+    name only when none lies there. Raises InputError.
+    """
     kind, _, rest = model_uri.partition(":/")
     rest = rest.strip("/")
     if kind == "runs" and rest:
-        return _of_run(client, rest)
+        return _of_run(client, rest), None
     if kind != "models" or not rest:
         raise InputError(
             f"'{model_uri}' is no model: expected models:/NAME/1, models:/NAME@alias, models:/m-... or runs:/ID/model"
         )
     if "@" in rest:
         name, _, alias = rest.rpartition("@")
-        return logged_model_id(client, client.get_model_version_by_alias(name, alias).source)
+        return _of_version(client, client.get_model_version_by_alias(name, alias))
     if "/" in rest:
         name, _, number = rest.rpartition("/")
-        return logged_model_id(client, client.get_model_version(name, number).source)
+        return _of_version(client, client.get_model_version(name, number))
     if rest.startswith("m-"):
-        return rest
+        return rest, None
     raise InputError(f"'{model_uri}' names no version: write models:/{rest}/1 or models:/{rest}@alias")
+
+
+def _of_version(client: Any, version: Any) -> tuple[str, str | None]:
+    source = str(version.source or "")
+    if not source.startswith("models:/") or "/" not in source.removeprefix("models:/").strip("/"):
+        return located(client, source)
+    place = str(client.get_model_version_download_uri(version.name, str(version.version)))
+    outputs = client.get_run(version.run_id).outputs if version.run_id else None
+    for output in outputs.model_outputs if outputs else ():
+        if _same_place(str(client.get_logged_model(output.model_id).artifact_location), place):
+            return str(output.model_id), place
+    return located(client, source)[0], place
+
+
+def _same_place(one: str, other: str) -> bool:
+    return one.removeprefix("file://").rstrip("/") == other.removeprefix("file://").rstrip("/")
 
 
 def _of_run(client: Any, rest: str) -> str:

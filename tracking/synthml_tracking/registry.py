@@ -1,6 +1,7 @@
 """One logged model as the store holds it: its files, its run, its versions, and what is attached to it, in few requests.
 
-Nothing here is judged. The digest is computed from the files as they stand now; everything else is what somebody wrote.
+Nothing here is judged. The digest is computed from the files as they stand now, of a copied version from those that would be
+served; everything else is what somebody wrote.
 
 Requests, besides one for each file: the version or alias, the LoggedModel, the run, its versions, and one listing each for the
 folders of the model, the evidence and the statements. None of them depends on the size of the registry.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError
 from synthml_tracking.attachments import PLACE, SUFFIX
-from synthml_tracking.client import logged_model_id
+from synthml_tracking.client import located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,14 +87,14 @@ def find(client: Any, model_uri: str) -> Found:
     """Everything about a model. Raises InputError for what is no model, EvidenceError for files that no store of ours holds."""
     from synthml.digest import files_digest
 
-    model_id = logged_model_id(client, model_uri)
+    model_id, place = located(client, model_uri)
     logged = client.get_logged_model(model_id)
     run_id = logged.source_run_id
     run = None if run_id is None else client.get_run(run_id)
     uri = None if run is None else str(run.info.artifact_uri)
-    with tempfile.TemporaryDirectory(prefix="synthml-model-") as place:
-        folder = Path(place)
-        files, noted = _model(str(logged.artifact_location), folder)
+    with tempfile.TemporaryDirectory(prefix="synthml-model-") as copied:
+        folder = Path(copied)
+        files, noted = _model(place or str(logged.artifact_location), folder)
         requirements = _requirements(folder / "requirements.txt")
     inputs = () if run is None or run.inputs is None else run.inputs.dataset_inputs
     return Found(
