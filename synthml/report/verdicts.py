@@ -90,6 +90,8 @@ def verdict_sarif(verdict: Verdict, *, location: str = "policy.yaml", lines: Map
     location: the policy's file relative to the repository, where viewers show the result: they refuse one that stands nowhere.
     lines: criterion -> its line in that file. What is waived is there, suppressed, with the reason.
     """
+    from synthml import __version__
+
     rules = {one.id: one for one in reversed(verdict.decisions)}
     order = sorted(rules)
     results = [
@@ -97,7 +99,7 @@ def verdict_sarif(verdict: Verdict, *, location: str = "policy.yaml", lines: Map
         for one in verdict.decisions
         if one.outcome != "pass"
     ]
-    driver = {"name": _TOOL, "informationUri": _PAGE, "rules": [_rule(rules[name]) for name in order]}
+    driver = {"name": _TOOL, "version": __version__, "informationUri": _PAGE, "rules": [_rule(rules[name]) for name in order]}
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"synthml-gate/{prose(verdict.policy, cut=100)}/"},

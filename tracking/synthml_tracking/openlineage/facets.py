@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
+from synthml import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -82,5 +84,5 @@ def tags(found: Mapping[str, str]) -> dict[str, Any]:
 
 def run_facets() -> dict[str, Any]:
     """What ran."""
-    mlflow, ours = (importlib.metadata.version(name) for name in ("mlflow", "synthml"))
-    return {"processing_engine": facet("processing_engine", version=mlflow, name="mlflow", openlineageAdapterVersion=ours)}
+    mlflow = importlib.metadata.version("mlflow")
+    return {"processing_engine": facet("processing_engine", version=mlflow, name="mlflow", openlineageAdapterVersion=__version__)}
