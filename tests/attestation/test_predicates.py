@@ -48,7 +48,7 @@ GOLDEN = Path(__file__).parent / "golden"
 WHEN, LATER = "2030-01-31T12:00:00Z", "2031-01-31T12:00:00Z"
 A, B, C = ("sha256:" + x * 64 for x in "abc")
 KEYED = "hmac-sha256:" + "d" * 64
-WHO = Signatory("e" * 64, "Rita")
+WHO = Signatory("e" * 64, "second reviewer")
 # a key for these tests alone: golden envelopes need one that stays
 SECRET = b"""-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
@@ -183,7 +183,7 @@ def test_a_test_result_of_another_tool_is_no_verdict():
     [
         ("pass", [decision("a", "pass")], "PASSED", (["a"], [], [])),
         ("pass", [decision("a", "pass"), decision("b", "insufficient", severity="warn")], "WARNED", (["a"], ["b"], [])),
-        ("pass", [decision("a", "fail", waived="by Rita")], "WARNED", ([], ["a"], [])),
+        ("pass", [decision("a", "fail", waived="by the second reviewer")], "WARNED", ([], ["a"], [])),
         ("insufficient", [decision("a", "insufficient"), decision("b", "pass")], "FAILED", (["b"], [], ["a"])),
         ("fail", [decision("a", "fail", of="sex:F")], "FAILED", ([], [], ["a [sex:F]"])),
     ],

@@ -28,33 +28,33 @@ from synthml.errors import AttestationError, TrustError
 from synthml.evidence import Dossier
 
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
-CARLA, STRANGER = private_key(new_key()), private_key(new_key())
+KNOWN, STRANGER = private_key(new_key()), private_key(new_key())
 DIGEST, WHEN = "sha256:" + "a" * 64, "2030-01-31T12:00:00Z"
 STATEMENT = recall_statement([DIGEST], RecallPredicate("consent withdrawn", WHEN))
 
 
-def pem(signer=CARLA):
+def pem(signer=KNOWN):
     return json.dumps(public_pem(signer).decode())
 
 
 def file(**entry):
-    fields = {"name": "Carla", "roles": "[custodian]", "key": pem(), **entry}
+    fields = {"name": "custodian of the tables", "roles": "[custodian]", "key": pem(), **entry}
     listed = ", ".join(f"{name}: {value}" for name, value in fields.items() if value is not None)
     return f"version: 1\nkeys:\n  - {{{listed}}}\n"
 
 
-def standing(text, signer=CARLA, now=NOW):
+def standing(text, signer=KNOWN, now=NOW):
     return Trust.parse(text).claim(sign(STATEMENT, signer), now).standing
 
 
 def test_a_key_counts_for_its_roles_only():
     """The name is the file's; another role, another key and nobody at all are told apart."""
     found = standing(file())
-    assert (found.name, found.key_id, found.role) == ("Carla", key_id(CARLA), "custodian")
-    assert str(standing(file(roles="[gate]"))) == "Carla may sign as gate, not as custodian or operator"
+    assert (found.name, found.key_id, found.role) == ("custodian of the tables", key_id(KNOWN), "custodian")
+    assert str(standing(file(roles="[gate]"))) == "custodian of the tables may sign as gate, not as custodian or operator"
     assert standing(file(roles="[gate, operator]")).role == "operator"
     assert "not in the trust file" in str(standing(file(), signer=STRANGER))
-    assert "no trust file" in str(Trust().claim(sign(STATEMENT, CARLA), NOW).standing)
+    assert "no trust file" in str(Trust().claim(sign(STATEMENT, KNOWN), NOW).standing)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_revoked_key_never_counts():
     """Neither for what is said to be signed before the revocation: that time is the thief's to choose."""
     found = standing(file(revoked="{at: 2031-01-01, reason: laptop lost}"))
     assert not found
-    assert str(found) == "the key of Carla was revoked: laptop lost (2031-01-01)"
+    assert str(found) == "the key of custodian of the tables was revoked: laptop lost (2031-01-01)"
 
 
 def test_a_statement_without_a_signature_is_read_and_does_not_count():
@@ -90,9 +90,9 @@ def test_a_statement_without_a_signature_is_read_and_does_not_count():
 
 
 def test_a_forged_claim_is_read_and_does_not_count():
-    """The key id of Carla over a stranger's signature."""
+    """The key id of the custodian over a stranger's signature."""
     envelope = json.loads(sign(STATEMENT, STRANGER))
-    envelope["signatures"][0]["keyid"] = key_id(CARLA)
+    envelope["signatures"][0]["keyid"] = key_id(KNOWN)
     claim = Trust.parse(file()).claim(json.dumps(envelope).encode(), NOW)
     assert not claim
     assert "does not hold" in str(claim.standing)
@@ -121,14 +121,14 @@ def review(key):
         ("[evaluator]", evidence("evaluator"), True),
         ("[engineer]", evidence("evaluator"), False),  # measured in one role, signed in another
         ("[evaluator]", evidence("anybody"), False),
-        ("[reviewer]", review(key_id(CARLA)), True),
+        ("[reviewer]", review(key_id(KNOWN)), True),
         ("[reviewer]", review(key_id(STRANGER)), False),  # signed in somebody else's name
-        ("[engineer]", review(key_id(CARLA)), False),
+        ("[engineer]", review(key_id(KNOWN)), False),
     ],
 )
 def test_each_kind_is_signed_in_its_role(roles, statement, counts):
     """A right signature in the wrong role is none."""
-    assert bool(Trust.parse(file(roles=roles)).claim(sign(statement, CARLA), NOW)) is counts
+    assert bool(Trust.parse(file(roles=roles)).claim(sign(statement, KNOWN), NOW)) is counts
 
 
 def test_every_kind_has_roles_that_may_sign_it():
@@ -146,9 +146,9 @@ def test_who_declares_and_lifts_recalls():
 
 def test_keys_in_files_are_found_beside_the_trust_file(tmp_path):
     """Relative to the file, not to the working folder."""
-    (tmp_path / "carla.pub").write_bytes(public_pem(CARLA))
-    (tmp_path / "trust.yaml").write_text(file(key=None, key_file="carla.pub"))
-    assert Trust.load(tmp_path / "trust.yaml").keys[0].key_id == key_id(CARLA)
+    (tmp_path / "custodian.pub").write_bytes(public_pem(KNOWN))
+    (tmp_path / "trust.yaml").write_text(file(key=None, key_file="custodian.pub"))
+    assert Trust.load(tmp_path / "trust.yaml").keys[0].key_id == key_id(KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_keys_in_files_are_found_beside_the_trust_file(tmp_path):
         (file(name='""'), "line 3"),
         (file(roles="[]"), "line 3"),
         (file(revoked="{at: 2030-01-01}"), "revoked.reason"),
-        (file() + file().splitlines()[2] + "\n", "line 4: this key stands there already, for Carla"),
+        (file() + file().splitlines()[2] + "\n", "line 4: this key stands there already, for custodian of the tables"),
         (file().replace("version: 1", "version: 2"), "line 1"),
-        (file(key=json.dumps(public_pem(CARLA).decode() + public_pem(STRANGER).decode())), "one public key is expected, 2"),
+        (file(key=json.dumps(public_pem(KNOWN).decode() + public_pem(STRANGER).decode())), "one public key is expected, 2"),
         ("keys: []\nversion: 1\n", "line 1"),
         ("- a\n", "no trust file"),
         ("version: 1\nkeys: &a [*a]\n", "alias"),

@@ -72,7 +72,9 @@ def test_a_verdict_on_other_evidence_says_so_and_one_on_another_model_is_refused
 
 
 def test_a_recall_is_the_first_thing_that_is_said(full: Dossier) -> None:
-    card = model_card(full, replace(FACTS, recalls=("The source table a1a1 recalled on 2026-03-03 (Carla): consent.",)))
+    card = model_card(
+        full, replace(FACTS, recalls=("The source table a1a1 recalled on 2026-03-03 (custodian of the tables): consent.",))
+    )
     lines = [line for line in card.split("---\n", 2)[2].splitlines() if line]
     assert lines[1].startswith("**RECALLED: The source table a1a1 recalled on 2026-03-03")
 

@@ -91,7 +91,7 @@ def test_review_promote_and_verify(place, model, capsys, monkeypatch):
     pem = new_key()
     Path("rita.pem").write_bytes(pem)
     trust = yaml.safe_load(Path("trust.yaml").read_text())
-    trust["keys"].append({"name": "Rita", "roles": ["reviewer"], "key": public_pem(private_key(pem)).decode()})
+    trust["keys"].append({"name": "second reviewer", "roles": ["reviewer"], "key": public_pem(private_key(pem)).decode()})
     Path("trust.yaml").write_text(yaml.safe_dump(trust))
     Path("policies/ward.yaml").write_text(yaml.safe_dump({**WARD, "require": {**WARD["require"], "approvals": 1}}))
     monkeypatch.setenv("SYNTHML_TRUST", "trust.yaml")
@@ -105,7 +105,7 @@ def test_review_promote_and_verify(place, model, capsys, monkeypatch):
     assert (code, json.loads(out)["done"]) == (0, True)
     code, out, _ = call(capsys, "verify", f"models:/{model.name}@champion")
     assert (code, out.splitlines()[-1]) == (0, "everything holds")
-    assert "signed by Rita (reviewer), until 2099-01-01" in out
+    assert "signed by second reviewer (reviewer), until 2099-01-01" in out
     assert call(capsys, "waive", *asked, "--criterion", "hopeful", "--reason", "x", "--expires", "2099-01-01", *signed)[0] == 0
     assert call(capsys, "refuse", *asked, "--reason", "no", *signed)[0] == 0
     code, out, _ = call(capsys, *promote)

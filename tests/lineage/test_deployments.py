@@ -34,7 +34,7 @@ def record(store, uri="models:/risk/1", signer="operator", **changes):
 
 
 def retire(store, which="https://ward/predict", signer="operator", **changes):
-    given = {"by": "Otto", "now": LATER, "trust": trust(), "reason": "replaced"}
+    given = {"by": "night shift", "now": LATER, "trust": trust(), "reason": "replaced"}
     return tracking.retire_deployment(
         which, signer=None if signer is None else KEYS[signer], tracking_uri=store, **{**given, **changes}
     )
@@ -72,7 +72,7 @@ def test_history_is_kept(store, model):
         made.identity,
         "retired",
         "2030-06-01T00:00:00Z",
-        "Otto",
+        "night shift",
     )
     assert listed(store, live=True) == ()
     again = record(store, since="2030-05-01")
@@ -235,6 +235,6 @@ def test_the_commands(store, model, capsys):
     assert "NOT SIGNED" in made.err
     shown = run("deployment", "list").out
     assert "live  production  https://ward/predict  models:/risk/1  since 2025-01-01T00:00:00Z, by pipeline" in shown
-    assert "retired" in run("deployment", "retire", "https://ward/predict", "--by", "Otto").out
+    assert "retired" in run("deployment", "retire", "https://ward/predict", "--by", "night shift").out
     assert run("deployment", "list", "--live").out == "no deployment is recorded\n"
     assert load_mlflow().MlflowClient(store).get_experiment_by_name("synthml-ledger") is not None

@@ -114,7 +114,7 @@ def test_what_serves_is_found_by_table_version_and_model(store, client):
     serve(store, "models:/chained/1", "https://one")
     serve(store, "models:/copy/1", "https://two")
     serve(store, "models:/chained/1", "https://gone")
-    tracking.retire_deployment("https://gone", by="Otto", tracking_uri=store, now=NOW)
+    tracking.retire_deployment("https://gone", by="night shift", tracking_uri=store, now=NOW)
     client.delete_registered_model("chained")
     client.delete_registered_model("copy")
     found = asked(store)

@@ -216,7 +216,7 @@ def test_one_endpoint_twice_asks_which(store, whole):
     with pytest.raises(InputError, match=f"names 2 deployments.*{again.identity[7:19]}"):
         asked(store, "https://ward")
     assert asked(store, f"deployment:{again.identity[7:19]}").root == f"deployment:{again.identity}"
-    tracking.retire_deployment(again.identity, by="Otto", tracking_uri=store, now=NOW)
+    tracking.retire_deployment(again.identity, by="night shift", tracking_uri=store, now=NOW)
     assert asked(store, "https://ward").root != f"deployment:{again.identity}"
 
 

@@ -82,5 +82,5 @@ def test_who_does_not_know_the_author_cannot_say_that_the_approver_is_another():
 def test_what_was_found_is_told_in_the_gatherers_words():
     """Facts carry their explanation into the verdict."""
     asked = Policy(name="p", version=1, lineage={"no_contamination": False, "no_recall": True})
-    facts = Facts(recalls=("sha256:x",), told={"lineage.no_recall": "source recalled by Carla: consent withdrawn"})
+    facts = Facts(recalls=("sha256:x",), told={"lineage.no_recall": "source recalled by the custodian: consent withdrawn"})
     assert decide(DOSSIER, asked, now=NOW, facts=facts).failed[0].found.endswith("consent withdrawn")

@@ -17,7 +17,7 @@ from synthml_tracking.client import load_mlflow
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger
 
-ED, EVA = private_key(new_key()), private_key(new_key())
+ENGINEER, EVALUATOR = private_key(new_key()), private_key(new_key())
 POLICY = Policy(
     name="p",
     version=1,
@@ -29,7 +29,7 @@ POLICY = Policy(
 def trust() -> Trust:
     lines = [
         f"  - {{name: {name}, roles: [{role}], key: {json.dumps(public_pem(signer).decode())}}}"
-        for name, role, signer in (("Ed", "engineer", ED), ("Eva", "evaluator", EVA))
+        for name, role, signer in (("first engineer", "engineer", ENGINEER), ("evaluation team", "evaluator", EVALUATOR))
     ]
     return Trust.parse("\n".join(["version: 1", "keys:", *lines]))
 
@@ -41,11 +41,11 @@ def attached(client: Any, run_id: str) -> dict[str, str]:
 
 def test_engineer_and_evaluator_sign_and_the_gate_believes_them(store: str) -> None:
     """From training to verdict: both signatures hold, the descent of the tables is known, and a recall fails the model."""
-    with tracking.start_run(study(), settings=QUICK, signer=ED) as run:
+    with tracking.start_run(study(), settings=QUICK, signer=ENGINEER) as run:
         run.fit(estimator())
     run.register("risk")
     held = {role: table for role, table in tables().items() if role != "synthetic"}
-    tracking.evaluate("models:/risk/1", study(held), settings=QUICK, signer=EVA)
+    tracking.evaluate("models:/risk/1", study(held), settings=QUICK, signer=EVALUATOR)
     client = load_mlflow().MlflowClient(store)
     assert set(attached(client, run.run_id).values()) == {"evidence"}
     assert len(attached(client, run.run_id)) == 2
@@ -53,7 +53,7 @@ def test_engineer_and_evaluator_sign_and_the_gate_believes_them(store: str) -> N
     assert attached(client, run.run_id).items() <= version.items()
     gathered = tracking.gather_facts("models:/risk/1", POLICY, trust=trust())
     assert gathered.facts.signatures == {"engineer", "evaluator"}
-    assert gathered.facts.authors == {"Ed"}
+    assert gathered.facts.authors == {"first engineer"}
     assert gathered.facts.contaminated is False
     given = study()
     (entry,) = Ledger(client).made_from(given.tables["source"].digest)
@@ -73,7 +73,7 @@ def test_a_cut_anywhere_in_the_signed_recording_is_resumed(store: str) -> None:
 
         with (
             pytest.raises(TrackingError),
-            tracking.start_run(study(), settings=QUICK, signer=ED, observer=cut) as run,
+            tracking.start_run(study(), settings=QUICK, signer=ENGINEER, observer=cut) as run,
         ):
             run.fit(estimator())
         (spool,) = [path for path in Path("synthml-spool").iterdir() if (path / "plan.json").exists()]

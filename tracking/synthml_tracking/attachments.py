@@ -89,7 +89,7 @@ class Attached:
 
     @property
     def told(self) -> str:
-        """`evidence 0123456789ab: holds, signed by Eva (evaluator)`."""
+        """`evidence 0123456789ab: holds, signed by evaluation team (evaluator)`."""
         if self.problem or self.claim is None:
             return f"{self.kind} {self.key[:12]}: does not hold, {self.problem}"
         standing = self.claim.standing
