@@ -14,7 +14,6 @@ as they were.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError, TrackingError
 from synthml.settings import MeasureSettings
 from synthml_tracking import items, openlineage
+from synthml_tracking.active import begun, leave
 from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
 from synthml_tracking.clock import iso, now
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "open_run", "start_run"]
 
-DEFAULT_EXPERIMENT = "synthml"
 _OPEN: dict[str, Run] = {}
 
 
@@ -104,7 +103,7 @@ def start_run(
     joined = join and outer is not None
     with address(uri):
         with patience("starting the run"):
-            active = outer if joined else _begun(uri, experiment, run_name, outer)
+            active = outer if joined else begun(uri, experiment, run_name, outer)
         run = Run(
             study=study,
             run_id=active.info.run_id,
@@ -135,15 +134,7 @@ def start_run(
         finally:
             if not joined:
                 del _OPEN[run.run_id]
-                _leave(run.run_id)
-
-
-def _begun(uri: str, experiment: str | None, run_name: str | None, outer: Any) -> Any:
-    """A new run, active from now on; a child of the active one if there is one."""
-    experiment_id = _experiment(uri, experiment, outer)
-    return load_mlflow().start_run(
-        experiment_id=experiment_id, run_name=run_name, nested=outer is not None, log_system_metrics=False
-    )
+                leave(run.run_id)
 
 
 def _attached(study: Study, release: Path | str | None, keys: Path | str | None) -> AttachedRelease | None:
@@ -154,38 +145,6 @@ def _attached(study: Study, release: Path | str | None, keys: Path | str | None)
     from synthml_tracking.releases import load_release
 
     return load_release(Path(release), study, trusted_keys(None if keys is None else Path(keys)))
-
-
-def _experiment(uri: str, name: str | None, outer: Any) -> str:
-    """Id of the experiment, made when it is new. Raises InputError when it was deleted."""
-    mlflow = load_mlflow()
-    if name is None and outer is not None:
-        return str(outer.info.experiment_id)
-    if name is None:
-        from mlflow.tracking import fluent
-
-        chosen = fluent._active_experiment_id or os.environ.get("MLFLOW_EXPERIMENT_ID")
-        if chosen:
-            return str(chosen)
-    name = name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-    client = mlflow.MlflowClient(tracking_uri=uri)
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        return str(client.create_experiment(name))
-    if found.lifecycle_stage != "active":
-        raise InputError(f"the experiment '{name}' was deleted; restore it in MLflow or choose another name")
-    return str(found.experiment_id)
-
-
-def _leave(run_id: str) -> None:
-    """Take the run off MLflow's stack of active runs, with runs inside it that the user left open; its status is written."""
-    from mlflow.tracking import fluent
-
-    stack = fluent._active_run_stack.get()
-    position = next((i for i, run in enumerate(stack) if run.info.run_id == run_id), None)
-    if position is not None:
-        del stack[position:]
-        fluent._last_active_run_id.set(run_id)
 
 
 @dataclass
