@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from synthml.figures import unescape_label
-from synthml.report.card import markdown_text
+from synthml.report.markdown import markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

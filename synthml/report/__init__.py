@@ -14,6 +14,6 @@
 `lines`        what synthesis did, in a line a chapter
 `charts`       the geometry of plots
 `terms`        every term in one sentence
-`wording`      how numbers and labels are written
+`wording`      how numbers and labels are written; `markdown`: how they stay text there
 `templates/`   the page and its style
 """

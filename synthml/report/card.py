@@ -2,25 +2,22 @@
 
 The most important stands first. Every section has lines that must fit or the section is left out, and rows that are added while
 there is room, so a table is never cut in the middle: it ends with how many rows it leaves to the report.
-
-Labels come out of somebody's table. They are cleaned, cut, and escaped by backslashes and entities in a way that CommonMark,
-GitHub's dialect and Showdown (which MLflow uses) all read as plain text: no cell, link, image, mention or tag can come of them.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from synthml.errors import InputError
 from synthml.report.disclosure import disclosure_line, is_measured
 from synthml.report.lines import chapter_lines
+from synthml.report.markdown import digest_text, markdown_text
 from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing
 from synthml.report.summary import decided_on, decision_lines, summarise
 from synthml.report.terms import PROTOCOLS, metric_term
-from synthml.report.wording import Label, column_title, count, label, number, plural, prose, spoken
+from synthml.report.wording import column_title, count, label, number, plural, spoken
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
@@ -28,24 +25,12 @@ if TYPE_CHECKING:
     from synthml.policy.verdict import Verdict
     from synthml.report.terms import MetricTerm
 
-__all__ = ["digest_text", "markdown_text", "reviewer_card"]
+__all__ = ["reviewer_card"]
 
 LIMIT = 5000
 _LEAST_LIMIT = 1000
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "@": "&#64;", "$": "&#36;", "\\": "&#92;", "`": "&#96;"}
-_ESCAPED = frozenset("*_[]~#{}!")
-_MEANT = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
-_LIST_MARK = re.compile(r"^(\d+)([.)])|^([-+=])")
 _SHORT = 44
 _TOLD_DISPARITIES = ("auroc", "macro_auroc", "r2", "equalized_odds", "selection_rate", "ppv")
-
-
-def markdown_text(text: object, *, cut: int = 200) -> str:
-    """Text that stays text in Markdown: cleaned, cut to `cut` characters, then escaped."""
-    short = text.shown if isinstance(text, Label) else prose(text, cut=cut)
-    escaped = "".join(_ENTITIES.get(c) or (f"\\{c}" if c in _ESCAPED else c) for c in short.strip())
-    escaped = _MEANT.sub(lambda m: "&#58;" if m.group() == ":" else "&#46;", escaped)
-    return _LIST_MARK.sub(lambda m: f"{m[1]}&#{ord(m[2])};" if m[1] else f"&#{ord(m[3])};", escaped)
 
 
 @dataclass
@@ -234,11 +219,6 @@ def _tables(reading: Reading) -> _Part | None:
         for role in order
     ]
     return _Part(["### Tables", "", *_table("Table", "Rows", "Digest")], rows, "and {n} more in the report", rank=3, least=3)
-
-
-def digest_text(text: object) -> str:
-    """For a code span in a table cell: a digest, and nothing else."""
-    return str(text) if re.fullmatch(r"[a-z0-9-]{1,20}:[0-9a-f]{1,64}", str(text)) else "unknown"
 
 
 def _errors(reading: Reading) -> _Part | None:

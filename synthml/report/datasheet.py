@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from synthml.report.card import markdown_text
+from synthml.report.markdown import markdown_text
 from synthml.report.wording import count, number
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from synthml.figures import ALL
-from synthml.report.card import digest_text, markdown_text
 from synthml.report.chai import applied_model_card
 from synthml.report.front_matter import front_matter
+from synthml.report.markdown import digest_text, markdown_text
 from synthml.report.model_facts import check_verdict
 from synthml.report.performance import STANDING_WORDS
 from synthml.report.reading import Reading, standing

@@ -17,7 +17,7 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from synthml.report.card import markdown_text
+from synthml.report.markdown import markdown_text
 from synthml.report.wording import clean, plural, prose
 
 if TYPE_CHECKING:

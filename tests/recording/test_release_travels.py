@@ -13,13 +13,14 @@ from recording.small_study import QUICK, SCHEMA, estimator, study, tables
 from release.a_release import dossier
 
 import synthml_tracking as tracking
-from synthml.attestation import new_key, private_key, public_pem
+from synthml.attestation import Trust, new_key, private_key, public_pem
 from synthml.errors import AttestationError, InputError
 from synthml.policy import Policy
 from synthml.release import decide_release, documents
 from synthml_tracking.cli import main
 from synthml_tracking.client import load_mlflow
 from synthml_tracking.clock import now
+from synthml_tracking.ledger import Ledger
 
 if TYPE_CHECKING:
     from synthml import Study
@@ -35,13 +36,15 @@ def _no_keys_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SYNTHML_TRUSTED_KEYS", raising=False)
 
 
-def released(of: Study, signer, path: Path, **found: tuple[float, float, float]) -> bytes:
-    """A signed release of the study's synthetic table, whatever was measured of it."""
+def released(of: Study, signer, path: Path, *, evidence: Path | None = None, **found: tuple[float, float, float]) -> bytes:
+    """A signed release of the study's synthetic table, whatever was measured of it. evidence: where the document goes too."""
     from dataclasses import replace
 
-    attacked = replace(dossier(**found), datasets=of.dataset_facts())
+    attacked = replace(dossier(**found), datasets=of.dataset_facts(), producer="custodian")
     files = documents(decide_release(attacked, [Policy.load("release-default")], now=now()), {}, signer=signer)
     path.write_bytes(files["release.dsse.json"])
+    if evidence is not None:
+        evidence.write_bytes(files["evidence.json"])
     return files["release.dsse.json"]
 
 
@@ -64,6 +67,48 @@ def test_run_and_version_carry_the_release(store: str, tmp_path: Path, signer) -
     assert Path(kept).read_bytes() == raw
     found = client.search_model_versions(f"tags.`synthml.at.{key}` = 'release'")
     assert [str(one.version) for one in found] == [version.version]
+
+
+def test_the_custodians_evidence_travels_to_the_gate_of_whoever_has_the_synthetic_table_alone(
+    store: str, tmp_path: Path, signer
+) -> None:
+    """Disclosure is measured for the gate, the source leads to the version, and the document stands under its digest."""
+    whole = study()
+    raw = released(whole, signer, tmp_path / "release.dsse.json", evidence=tmp_path / "evidence.json")
+    document = (tmp_path / "evidence.json").read_bytes()
+    apart = study({"synthetic": tables()["synthetic"]}, subject=None)
+    with tracking.start_run(apart, settings=QUICK, release=tmp_path / "release.dsse.json") as run:
+        run.fit(estimator())
+    version = run.register("readmission-risk")
+    client = load_mlflow().MlflowClient(store)
+    key = hashlib.sha256(document).hexdigest()[:32]
+    for tags in (client.get_run(run.run_id).data.tags, client.get_model_version(version.name, version.version).tags):
+        assert tags[f"synthml.ev.{key}"] == "custodian"
+    kept = client.download_artifacts(run.run_id, f"synthml/evidence/{key}.json", str(tmp_path))
+    assert Path(kept).read_bytes() == document
+    policy = Policy(name="p", version=1, require={"kinds": ["disclosure"], "signatures": ["custodian"]})
+    trusted = Trust.parse(
+        f"version: 1\nkeys:\n  - {{name: custodian, roles: [custodian], key: {json.dumps(public_pem(signer).decode())}}}\n"
+    )
+    found = {one.id: one.outcome for one in tracking.gate(run.model_uri, policy, trust=trusted, record=False).decisions}
+    assert (found["evidence.disclosure"], found["signature.custodian"]) == ("pass", "pass")
+    source = whole.tables["source"].digest
+    assert [one.uri for one in tracking.impact(source).versions] == ["models:/readmission-risk/1"]
+    assert hashlib.sha256(raw).hexdigest()[:32] in {one.key for one in Ledger(client).all("release")}
+
+
+@pytest.mark.parametrize("beside", [None, b"{}"])
+def test_a_release_without_its_evidence_travels_alone_and_that_is_told(store: str, tmp_path: Path, signer, beside) -> None:
+    """Another file of that name is somebody else's, and stays where it is."""
+    given, told = study(), list[str]()
+    released(given, signer, tmp_path / "release.dsse.json")
+    if beside is not None:
+        (tmp_path / "evidence.json").write_bytes(beside)
+    with tracking.start_run(given, settings=QUICK, release=tmp_path / "release.dsse.json", progress=told.append) as run:
+        run.fit(estimator())
+    assert any("without its evidence.json" in line for line in told)
+    tags = load_mlflow().MlflowClient(store).get_run(run.run_id).data.tags
+    assert [value for key, value in tags.items() if key.startswith("synthml.ev.")] == ["engineer"]
 
 
 def test_without_a_trusted_key_the_digest_counts_and_that_is_said(store: str, tmp_path: Path, signer, monkeypatch) -> None:

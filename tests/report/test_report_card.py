@@ -12,7 +12,8 @@ from report.report_dossiers import HOSTILE, dossier, hostile, regression, verdic
 
 from synthml.errors import InputError
 from synthml.evidence import Dossier
-from synthml.report.card import LIMIT, markdown_text, reviewer_card
+from synthml.report.card import LIMIT, reviewer_card
+from synthml.report.markdown import markdown_text
 
 UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[`*_\[\]~|#]|[<>@$]|://")
 
