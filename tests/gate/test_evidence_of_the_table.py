@@ -14,6 +14,7 @@ from synthml.attestation import evidence_statement, sign
 from synthml.errors import EvidenceError
 from synthml.estimate import Estimate
 from synthml.evidence import Dossier
+from synthml.policy import Policy
 from synthml_tracking.entries import entry_item
 from synthml_tracking.ledger import Ledger
 
@@ -75,6 +76,31 @@ def test_three_roles_apart_pass_together(model):
     assert done.gathered.dossier.figures["disclosure.singling_out.risk/all"].value == 0.02
     assert done.gathered.dossier.datasets["holdout"]["digest"] == HOLDOUT
     assert [one.dossier.digest == dossier.digest for one in done.gathered.documents if one.of_table] == [True]
+
+
+def test_the_strict_policy_can_be_met_by_roles_that_share_neither_machine_nor_table(model):
+    """`clinical-default` as it is shipped: the evaluator proves performance, the custodian disclosure, nobody both."""
+
+    def good(value):
+        return Estimate(value, value, value, n=5000, method="made up")
+
+    evaluated = replace(
+        model.evidence("evaluator", created="2030-01-20T00:00:00Z"),
+        figures={"utility.auroc.loss/all": good(0.01), "utility.auroc.loss/sex:F": good(0.02)},
+        kinds=("utility", "subgroups"),
+    )
+    assert judged(model, Policy.load("clinical-default")).verdict.outcome == "insufficient"
+    model.add(evaluated, "evaluator")
+    figures = {
+        "disclosure.linkability.risk/all": good(0.01),
+        "disclosure.inference.risk/ill": good(0.01),
+        "disclosure.membership.tpr_at_fpr_10/all": good(0.1),
+    }
+    attacked = of_table()
+    record = {"purpose": "research", "source": {"limitations": {"bias": "one site"}}}
+    released(model, replace(attacked, figures={**attacked.figures, **figures}, generation=record))
+    verdict = judged(model, Policy.load("clinical-default")).verdict
+    assert verdict.outcome == "pass", [(one.id, one.outcome, one.found) for one in verdict.decisions if not one.holds]
 
 
 def test_the_custodian_may_sign_the_document_itself(model):
