@@ -15,6 +15,7 @@ from synthml.errors import EvidenceError
 from synthml.estimate import Estimate
 from synthml.evidence import Dossier
 from synthml.policy import Policy
+from synthml_tracking.cli import main
 from synthml_tracking.entries import entry_item
 from synthml_tracking.ledger import Ledger
 
@@ -209,6 +210,32 @@ def test_a_release_in_the_ledger_finds_the_versions_of_those_who_never_saw_the_s
     Ledger(model.client).write(entry_item(sign(release(), KEYS["custodian"])))
     found = tracking.impact(SOURCE, trust=trust(), now=NOW)
     assert [one.uri for one in found.versions] == [model.uri]
+
+
+def test_a_release_that_comes_after_the_training_is_attached_with_its_evidence(model, tmp_path, capsys):
+    """By one command; the ledger tells of the source; a document that it does not name is refused, and nothing is attached."""
+    dossier = of_table()
+    raw = sign(release(evidence=dossier.digest), KEYS["custodian"])
+    (tmp_path / "release.dsse.json").write_bytes(raw)
+    (tmp_path / "other.json").write_bytes(of_table(0.3).to_json())
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main(["attach", model.uri, str(tmp_path / "release.dsse.json"), *words])
+        return stopped.value.code
+
+    assert run("--evidence", str(tmp_path / "other.json")) == 2
+    assert "is not what the release names" in capsys.readouterr().err
+    assert judged(model).verdict.outcome == "insufficient"
+    assert run() == 0
+    assert "without evidence" in capsys.readouterr().out
+    assert told(model)["lineage.release"][0] == "pass"
+    assert told(model)["evidence.disclosure"][0] == "insufficient"
+    (tmp_path / "evidence.json").write_bytes(dossier.to_json())
+    assert run() == 0
+    assert "with its evidence" in capsys.readouterr().out
+    assert judged(model).verdict.outcome == "pass"
+    assert [one.uri for one in tracking.impact(SOURCE, trust=trust(), now=NOW).versions] == [model.uri]
 
 
 def test_verify_tells_whose_evidence_it_is(model):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from synthml import __version__
+from synthml_tracking.commands.attach import attach
 from synthml_tracking.commands.card import card
 from synthml_tracking.commands.deployment import deployment
 from synthml_tracking.commands.gate import gate, promote, verify
@@ -49,6 +50,7 @@ def cli() -> None:
 
 cli.add_command(release)
 cli.add_command(card)
+cli.add_command(attach)
 cli.add_command(sweep)
 cli.add_command(monitor)
 cli.add_command(key_group)

@@ -23,14 +23,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import EvidenceError
+from synthml.errors import AttestationError, EvidenceError
 from synthml_tracking.attachments import holding
 from synthml_tracking.items import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from synthml.attestation import Accepted, Claim
+    from synthml.attestation import Accepted, Claim, Statement
     from synthml.evidence import Dossier
     from synthml.policy import Policy
     from synthml_tracking.attachments import Attached
@@ -135,9 +135,11 @@ def _table_of(dossier: Dossier) -> str | None:
 def _document(key: str, found: Found, dossier: Dossier, attached: Sequence[Attached], policy: Policy) -> Document:
     digest = "sha256:" + hashlib.sha256(found.evidence[key]).hexdigest()
     of_table = (dossier.model or {}).get("digest") is None
-    about = [one for one in attached if one.claim is not None and digest in stood_by(one.claim)]
+    about = [one for one in attached if one.claim is not None and digest in stood_by(one.claim.statement)]
     signs = _signs_table if of_table else _signs_model
-    signed = tuple(one.claim for one in about if one and one.claim is not None and signs(one.claim, dossier, found.digest))
+    signed = tuple(
+        one.claim for one in about if one and one.claim is not None and signs(one.claim, dossier, digest, found.digest)
+    )
     shown = _without_model(dossier) if of_table else dossier
     if not policy.require.signatures or signed:
         return Document(key, shown, signed, of_table=of_table)
@@ -145,16 +147,19 @@ def _document(key: str, found: Found, dossier: Dossier, attached: Sequence[Attac
     return Document(key, shown, counts=False, why=doubts[0] if doubts else "it is not signed", of_table=of_table)
 
 
-def _signs_model(claim: Claim, dossier: Dossier, model: str) -> bool:
-    return claim.kind == "evidence" and claim.statement.digest_of("model") == model and _signed_as(claim, dossier)
+def _signs_model(claim: Claim, dossier: Dossier, digest: str, model: str) -> bool:
+    statement = claim.statement
+    bound = statement.digest_of("model") == model and statement.digest_of("evidence") == digest
+    return claim.kind == "evidence" and bound and _signed_as(claim, dossier)
 
 
-def _signs_table(claim: Claim, dossier: Dossier, _model: str) -> bool:
+def _signs_table(claim: Claim, dossier: Dossier, digest: str, _model: str) -> bool:
     """A release of the table that names the document, or a statement about the document."""
     table = _table_of(dossier)
     if claim.kind == "release":
         return table in claim.statement.digests
-    return claim.kind == "evidence" and table == claim.statement.digest_of("synthetic") and _signed_as(claim, dossier)
+    bound = claim.statement.digest_of("synthetic") == table and claim.statement.digest_of("evidence") == digest
+    return claim.kind == "evidence" and bound and _signed_as(claim, dossier)
 
 
 def _signed_as(claim: Claim, dossier: Dossier) -> bool:
@@ -163,13 +168,15 @@ def _signed_as(claim: Claim, dossier: Dossier) -> bool:
     return read_as(claim.statement, EvidencePredicate).producer == dossier.producer
 
 
-def stood_by(claim: Claim) -> tuple[str | None, ...]:
-    """Digests of the documents that a statement stands by."""
-    from synthml.attestation import ReleasePredicate, read_as
+def stood_by(statement: Statement) -> tuple[str, ...]:
+    """Digests of the documents that a statement stands by: evidence by its own, a release by the one that it rests on."""
+    from synthml.attestation import EvidencePredicate, ReleasePredicate, read_predicate
 
-    if claim.kind == "evidence":
-        return (claim.statement.digest_of("evidence"),)
-    return (read_as(claim.statement, ReleasePredicate).evidence,) if claim.kind == "release" else ()
+    try:
+        predicate = read_predicate(statement)
+    except AttestationError:
+        return ()
+    return (predicate.evidence,) if isinstance(predicate, (EvidencePredicate, ReleasePredicate)) else ()
 
 
 def _without_model(dossier: Dossier) -> Dossier:

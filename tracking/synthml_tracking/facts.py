@@ -83,10 +83,12 @@ def gather_facts(
     trust: Trust | Path | str | None = None,
     tracking_uri: str | None = None,
     now: datetime | None = None,
+    found: Found | None = None,
 ) -> Gathered:
     """Everything that a policy is decided from.
 
     trust: the trust file; by default SYNTHML_TRUST, else nobody is trusted. now: the one time that everything is judged at.
+    found: the model, when it was read already.
 
     Raises EvidenceError when a document was changed or is gone, InputError for what is no model, TrackingError when the store
     fails.
@@ -95,7 +97,7 @@ def gather_facts(
     uri = tracking_uri_of(tracking_uri)
     with address(uri), patience("reading what is attached to the model"):
         client = load_mlflow().MlflowClient(tracking_uri=uri)
-        found = find(client, model_uri)
+        found = find(client, model_uri) if found is None else found
         attached = judged(found.attestations, found.tags, judge, moment)
         documents = documents_of(found, attached, policy)
         tables = _tables(found, documents)

@@ -138,7 +138,8 @@ def _items(verdict: Verdict, gathered: Gathered, attached: Attachment | None) ->
     card = reviewer_card(gathered.dossier, verdict)
     told = f"{verdict.outcome} under {verdict.policy}"[:500]
     if attached is not None:
-        yield from attaching(attached, [(version.name, version.number) for version in found.versions])
+        versions = [(version.name, version.number) for version in found.versions]
+        yield from attaching([attached.path], {attached.tag: attached.kind}, versions)
     yield ArtifactItem("synthml/verdict.json")
     yield TagItem("synthml.verdict", told)
     if _ours(found.run_tags.get(_NOTE, "")):

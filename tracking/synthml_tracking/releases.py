@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from synthml import Study
 
-__all__ = ["AttachedRelease", "find_release", "load_release"]
+__all__ = ["AttachedRelease", "document_beside", "find_release", "load_release"]
 
 _NAME, _EVIDENCE = "release.dsse.json", "evidence.json"
 _LARGEST, _LARGEST_EVIDENCE = 10_000_000, 50_000_000
@@ -98,11 +98,11 @@ def load_release(path: Path, study: Study, keys: Sequence[SSlibKey] = ()) -> Att
         raise InputError(_another_table(path, digest, named))
     if predicate.outcome != "pass":
         warnings.warn(f"the synthetic table was not released: the outcome was '{predicate.outcome}'", UserWarning, stacklevel=3)
-    evidence = _evidence_beside(path, predicate.evidence)
+    evidence = document_beside(path, predicate.evidence)
     return AttachedRelease(raw, found.statement.to_json(), predicate.outcome, found.key_id, bool(keys), evidence)
 
 
-def _evidence_beside(path: Path, digest: str) -> bytes | None:
+def document_beside(path: Path, digest: str) -> bytes | None:
     """The document that the statement names; another one of that name is somebody else's, and left alone."""
     try:
         beside = path.parent / _EVIDENCE

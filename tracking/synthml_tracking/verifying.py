@@ -76,7 +76,7 @@ def verify(
     attached = judged(found.attestations, found.tags, judge, moment)
     checks = [*_model(found), *_evidence(found, attached), *(_statement(one, found, moment) for one in attached)]
     if all(check.holds is not False for check in checks):
-        checks += _tables(model_uri, judge, uri, moment)  # with a changed document the tables are not known
+        checks += _tables(model_uri, found, judge, uri, moment)  # with a changed document the tables are not known
     return Verification(found.model_id, found.digest, tuple(checks))
 
 
@@ -92,7 +92,7 @@ def _model(found: Found) -> Iterator[Check]:
 
 
 def _evidence(found: Found, attached: tuple[Attached, ...]) -> Iterator[Check]:
-    signed = {digest for one in attached if one and one.claim for digest in stood_by(one.claim)}
+    signed = {digest for one in attached if one and one.claim for digest in stood_by(one.claim.statement)}
     named = {key.removeprefix(_EV) for key in found.tags if key.startswith(_EV)}
     for key in sorted(named | set(found.evidence)):
         raw = found.evidence.get(key)
@@ -107,7 +107,7 @@ def _evidence(found: Found, attached: tuple[Attached, ...]) -> Iterator[Check]:
         yield _document(what, f"sha256:{digest}", raw, found, signed)
 
 
-def _document(what: str, digest: str, raw: bytes, found: Found, signed: set[str | None]) -> Check:
+def _document(what: str, digest: str, raw: bytes, found: Found, signed: set[str]) -> Check:
     from synthml.evidence import Dossier
 
     try:
@@ -159,12 +159,12 @@ def _said(what: str, told: str, claim: Claim, now: datetime) -> Check:
     return Check(what, True, told)
 
 
-def _tables(model_uri: str, trust: Trust, uri: str, now: datetime) -> list[Check]:
+def _tables(model_uri: str, found: Found, trust: Trust, uri: str, now: datetime) -> list[Check]:
     """Whether a table behind the model is recalled."""
     from synthml.policy import Policy
 
     open_policy = Policy(name="verify", version=1)  # asks for nothing, so every document counts
-    gathered = gather_facts(model_uri, open_policy, trust=trust, tracking_uri=uri, now=now)
+    gathered = gather_facts(model_uri, open_policy, trust=trust, tracking_uri=uri, now=now, found=found)
     if gathered.origin is None:
         return [Check("tables", None, gathered.facts.told.get("lineage.no_recall", "their origin is not known"))]
     if not gathered.recalls:

@@ -237,11 +237,11 @@ def artifact_files(
     return {**files, **({} if release is None else release.files), **{one.path: one.raw for one in signed}}
 
 
-def attaching(signed: Attachment, versions: Iterable[tuple[str, str]]) -> Iterator[Item]:
-    """A statement on a model that stands already: for the run that trained it, and each version of it."""
-    yield ArtifactItem(signed.path)
-    yield TagItem(signed.tag, signed.kind)
-    yield from (VersionTagItem(name, number, signed.tag, signed.kind) for name, number in versions)
+def attaching(files: Iterable[str], tags: Mapping[str, str], versions: Iterable[tuple[str, str]]) -> Iterator[Item]:
+    """What is added to a model that stands already: files and tags for the run that trained it, the tags for each version."""
+    yield from (ArtifactItem(path) for path in files)
+    yield from (TagItem(key, value) for key, value in tags.items())
+    yield from (VersionTagItem(name, number, key, value) for name, number in versions for key, value in tags.items())
 
 
 def descent(
