@@ -39,6 +39,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from synthml.version import __version__
+
 if TYPE_CHECKING:
     from synthml.digest import folder_digest, table_digest
     from synthml.errors import InputError, MissingExtraError, PolicyError, StudyError, SynthmlError, TrackingError
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
     from synthml.settings import DisclosureSettings, MeasureSettings
     from synthml.study import MinimumCell, Schema, Study, StudyFile, split_by_subject
     from synthml.synthesis import CartSynthesizer, Synthesizer
-
-__version__ = "0.1.0"
 
 _HOME = {
     "CartSynthesizer": "synthesis",
@@ -108,6 +108,7 @@ __all__ = [
     "SynthmlError",
     "TrackingError",
     "Verdict",
+    "__version__",
     "decide",
     "folder_digest",
     "measure",

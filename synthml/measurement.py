@@ -12,6 +12,7 @@ from synthml.evidence import Dossier, Evidence
 from synthml.settings import MeasureSettings
 from synthml.subgroups import measure_subgroups
 from synthml.utility import Outcomes, measure_utility, run_protocols
+from synthml.version import __version__
 
 if TYPE_CHECKING:
     from synthml.disclosure import RowsAtRisk
@@ -168,7 +169,6 @@ def measure(
     unknown = [kind for kind in asked if kind not in KINDS]
     if unknown:
         raise InputError(f"there is no evidence of kind '{unknown[0]}'; there is {', '.join(KINDS)}")
-    from synthml import __version__
 
     measurement = Measurement(study, model, fitted, threshold, seed, given, progress, synthesizer, rows_at_risk, pages, suspects)
     dossier = Dossier(

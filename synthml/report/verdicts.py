@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.report.markdown import markdown_text
 from synthml.report.wording import clean, plural, prose
+from synthml.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,8 +91,6 @@ def verdict_sarif(verdict: Verdict, *, location: str = "policy.yaml", lines: Map
     location: the policy's file relative to the repository, where viewers show the result: they refuse one that stands nowhere.
     lines: criterion -> its line in that file. What is waived is there, suppressed, with the reason.
     """
-    from synthml import __version__
-
     rules = {one.id: one for one in reversed(verdict.decisions)}
     order = sorted(rules)
     results = [

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError, InputError
+from synthml.version import __version__
 from synthml_tracking.client import address, load_mlflow, patience, quiet, tracking_uri_of, without_autolog
 from synthml_tracking.clock import iso
 from synthml_tracking.clock import now as time_now
@@ -280,7 +281,6 @@ def _measured(
     watched: _Watched, batch: Batch, held: Study | None, seed: int, progress: Callable[[str], None]
 ) -> tuple[Dossier, dict[str, str]]:
     from synthml import Dossier as Document
-    from synthml import __version__
     from synthml.monitoring import Profile, measure_batch, scores_of
 
     noted = watched.loaded.metadata
