@@ -93,12 +93,8 @@ def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts)
     for kind in require.kinds:
         there = kind in dossier.kinds
         outcome: Outcome = "pass" if there else "insufficient"
-        yield _condition(
-            f"evidence.{kind}",
-            "pass" if there else "insufficient",
-            f"evidence of kind {kind}",
-            "measured" if there else "not measured",
-        )
+        found = "measured" if there else facts.told.get(f"evidence.{kind}", "not measured")
+        yield _condition(f"evidence.{kind}", outcome, f"evidence of kind {kind}", found)
     for role in require.signatures:
         there = role in facts.signatures
         name = f"signature.{role}"

@@ -147,13 +147,60 @@ def test_the_engineer_may_not_sign_evidence_of_the_table_as_custodian(model):
 def test_the_engineers_own_measurement_does_not_replace_the_custodians(model):
     """Later and more lenient; an evaluator's, which the policy asks for, does."""
     released(model, of_table(0.5))
-    own = model.evidence("engineer", created="2030-01-20T00:00:00Z")
-    risk = Estimate(0.0, 0.0, 0.0, n=100, method="made up")
-    lenient = replace(own, figures={**own.figures, "disclosure.singling_out.risk/all": risk}, kinds=("utility", "disclosure"))
-    model.add(lenient, "engineer")
+    model.add(lenient(model, "engineer"), "engineer")
     assert told(model)["risk"][0] == "fail"
-    model.add(replace(lenient, producer="evaluator"), "evaluator")
+    model.add(lenient(model, "evaluator"), "evaluator")
     assert told(model)["risk"][0] == "pass"
+
+
+def lenient(model, producer):
+    """Later and more lenient than any custodian's."""
+    own = model.evidence(producer, created="2030-01-20T00:00:00Z")
+    risk = Estimate(0.0, 0.0, 0.0, n=100, method="made up")
+    figures = {**own.figures, "disclosure.singling_out.risk/all": risk}
+    return replace(own, figures=figures, kinds=("utility", "disclosure"), generation={"purpose": "research"})
+
+
+@pytest.mark.parametrize("place", ["attached", "in the ledger"])
+def test_the_engineers_own_measurement_does_not_step_into_the_place_of_the_custodians(model, place):
+    """The document is withheld, with its tags; a release tells that there is one. An evaluator's measurement counts."""
+    dossier = of_table(0.5)
+    statement = release(evidence=dossier.digest)
+    policy = APART if place == "attached" else asking(require=APART.require, criteria=[RISK])
+    if place == "attached":
+        model.state(statement, "custodian")
+    else:
+        Ledger(model.client).write(entry_item(sign(statement, KEYS["custodian"])))
+    model.add(lenient(model, "engineer"), "engineer")
+    found = told(model, policy=policy)
+    assert found["risk"] == ("insufficient", "not measured")
+    assert found["evidence.disclosure"][0] == "insufficient"
+    assert f"the custodian's evidence {short(dossier.digest)[:12]} is known and not attached" in found["evidence.disclosure"][1]
+    assert found["document.generation.purpose"][0] == "insufficient"
+    assert found["evidence.utility"][0] == "pass"
+    model.add(lenient(model, "evaluator"), "evaluator")
+    assert told(model, policy=policy)["risk"][0] == "pass"
+    model.add(dossier)
+    if place == "attached":
+        assert told(model, policy=policy)["risk"][0] == "pass"  # the policy asks for the evaluator, whose later figure counts
+
+
+@pytest.mark.parametrize(("signer", "table"), [("engineer", SYNTHETIC), ("stranger", SYNTHETIC), ("custodian", OTHER)], ids=str)
+def test_a_release_that_does_not_count_silences_nobody(model, signer, table):
+    """Nobody but the custodian of this table can say that the engineer's measurement is not to be read."""
+    model.state(release(table, evidence=of_table().digest), signer)
+    model.add(lenient(model, "engineer"), "engineer")
+    assert told(model)["risk"][0] == "pass"
+
+
+def test_what_the_custodian_measured_together_with_the_model_stands_as_well(model):
+    """Of the table; of the model the later measurement counts."""
+    worse = lenient(model, "custodian")
+    bad = Estimate(0.5, 0.5, 0.5, n=100, method="made up")
+    figures = {**worse.figures, "disclosure.singling_out.risk/all": bad}
+    model.add(replace(worse, figures=figures, created="2030-01-10T00:00:00Z"), "custodian")
+    model.add(lenient(model, "engineer"), "engineer")
+    assert told(model)["risk"][0] == "fail"
 
 
 def test_figures_of_a_model_that_nobody_knows_are_left_out(model):

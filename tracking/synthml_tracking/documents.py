@@ -8,8 +8,10 @@ Where the policy asks for no signature, every document counts. Where it asks for
 statement that is signed in the role in which it was measured, and whose digests are this document's and this model's, or this
 table's; the others are left out, and told. A release signs the evidence that it names. Of each figure the last measurement
 counts, so a later one counts even where it is worse; but what a role measured that the policy asks for, and what the custodian
-measured of the table, is never replaced by what another role did, whatever the times. The whole is as old as the oldest kind of
-evidence in it that the policy requires. The evaluator's signature is there when it covers every kind that the policy requires and
+measured of the table, is never replaced by what another role did, whatever the times. Nor does it step into its place: where a
+custodian is known to have measured the table, by a statement that is attached or in the ledger, and that document is not here,
+what other roles say of the table is left out (`withheld`). The whole is as old as the oldest kind of evidence in it that the
+policy requires. The evaluator's signature is there when it covers every kind that the policy requires and
 that is measured on the holdout (utility, subgroups). The custodian's is the release, or evidence of theirs.
 
 A document that is not what its name says, or that a tag names and that is gone, stops the gate: somebody may have taken away what
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from synthml.attestation import Accepted, Claim, Statement
+    from synthml.estimate import Estimate
     from synthml.evidence import Dossier
     from synthml.policy import Policy
     from synthml_tracking.attachments import Attached
@@ -47,6 +50,8 @@ __all__ = [
     "learned_table",
     "signatures",
     "stood_by",
+    "withheld",
+    "without_word_on_tables",
 ]
 
 OF_TABLES = frozenset({"disclosure", "fidelity", "quality"})
@@ -181,9 +186,36 @@ def stood_by(statement: Statement) -> tuple[str, ...]:
 
 def _without_model(dossier: Dossier) -> Dossier:
     """What may be said of a table without a model; figures of a model that nobody knows are left out."""
-    figures = {name: figure for name, figure in dossier.figures.items() if name.partition(".")[0] in OF_TABLES}
-    tables = {name: rows for name, rows in dossier.tables.items() if name.startswith(_TABLES)}
-    return replace(dossier, figures=figures, tables=tables, kinds=tuple(kind for kind in dossier.kinds if kind in OF_TABLES))
+    part = _of_tables(dossier)
+    kinds = tuple(kind for kind in dossier.kinds if kind in OF_TABLES)
+    return replace(dossier, figures=part.figures, tables=part.tables, kinds=kinds)
+
+
+def withheld(found: Found, given: Sequence[Document], claims: Iterable[Claim]) -> tuple[str, ...]:
+    """Digests of what a custodian measured of the model's table, as the claims that count tell, and that is not given."""
+    table, here = learned_table(found), {document.key for document in given}
+    named = {digest for claim in claims if _custodian_signs(claim, table) for digest in stood_by(claim.statement)}
+    return tuple(sorted(digest for digest in named if short_digest(digest) not in here))
+
+
+def _custodian_signs(claim: Claim, table: str | None) -> bool:
+    from synthml.attestation import EvidencePredicate, read_as
+
+    if not claim or table is None or table not in claim.statement.digests:
+        return False
+    if claim.kind != "evidence":
+        return claim.kind == "release"
+    return read_as(claim.statement, EvidencePredicate).producer == _CUSTODIAN and claim.statement.digest_of("model") is None
+
+
+def without_word_on_tables(document: Document, policy: Policy) -> Document:
+    """The document of a role that may not say anything of the table in the custodian's place; that of others as it is."""
+    dossier = document.dossier
+    if document.of_table or dossier.producer in (_CUSTODIAN, *policy.require.signatures):
+        return document
+    part = _besides(dossier, _of_tables(dossier))
+    kinds = tuple(kind for kind in dossier.kinds if kind not in OF_TABLES)
+    return replace(document, dossier=replace(dossier, figures=part.figures, tables=part.tables, kinds=kinds, generation=None))
 
 
 def combined(
@@ -203,12 +235,12 @@ def combined(
         return replace(dossiers[0], datasets=_origin_of(dossiers[0])) if ordered[0].of_table else dossiers[0]
     of_model = [one.dossier for one in ordered if not one.of_table]
     of_table = [one.dossier for one in ordered if one.of_table]
-    whole = (of_model or dossiers)[-1]
+    whole, parts = (of_model or dossiers)[-1], _parts_in_order(ordered, first)
     generations = [one.generation for one in (*of_model, *of_table) if one.generation]
     return replace(
         whole,
-        figures={name: figure for one in dossiers for name, figure in one.figures.items()},
-        tables={name: rows for one in dossiers for name, rows in one.tables.items()},
+        figures={name: figure for part in parts for name, figure in part.figures.items()},
+        tables={name: rows for part in parts for name, rows in part.tables.items()},
         datasets={
             role: facts for one in (*map(_origin_of, of_table), *(m.datasets for m in of_model)) for role, facts in one.items()
         },
@@ -223,6 +255,34 @@ def combined(
 
 def _stands(document: Document, first: frozenset[str]) -> bool:
     return document.of_table or document.dossier.producer in first
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a document says of the table, or of the model."""
+
+    figures: Mapping[str, Estimate]
+    tables: Mapping[str, Any]
+
+
+def _parts_in_order(ordered: Sequence[Document], first: frozenset[str]) -> list[_Part]:
+    """What replaces comes after what it replaces. A custodian's measurement of the table stands, in whatever document it is."""
+    parts = []
+    for one in ordered:
+        stands, table = _stands(one, first), _of_tables(one.dossier)
+        parts.append((stands or one.dossier.producer == _CUSTODIAN, table))
+        parts.append((stands, _besides(one.dossier, table)))
+    return [part for _, part in sorted(parts, key=lambda pair: pair[0])]
+
+
+def _of_tables(dossier: Dossier) -> _Part:
+    figures = {name: figure for name, figure in dossier.figures.items() if name.partition(".")[0] in OF_TABLES}
+    return _Part(figures, {name: rows for name, rows in dossier.tables.items() if name.startswith(_TABLES)})
+
+
+def _besides(dossier: Dossier, table: _Part) -> _Part:
+    figures = {name: figure for name, figure in dossier.figures.items() if name not in table.figures}
+    return _Part(figures, {name: rows for name, rows in dossier.tables.items() if name not in table.tables})
 
 
 def _origin_of(dossier: Dossier) -> dict[str, Mapping[str, Any]]:

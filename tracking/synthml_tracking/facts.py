@@ -15,18 +15,19 @@ unknown, not absent, when nobody says what a synthetic table was made of.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import EvidenceError
+from synthml.errors import AttestationError, EvidenceError
 from synthml_tracking.ancestry import Ancestry, Edge, followed, seen_holdouts
 from synthml_tracking.attachments import Attached, holding, judged
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.clock import iso
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.derivations import edges_of
-from synthml_tracking.documents import Document, authors, combined
+from synthml_tracking.documents import OF_TABLES, Document, authors, combined, withheld, without_word_on_tables
 from synthml_tracking.documents import documents as documents_of
 from synthml_tracking.documents import signatures as signed_roles
 from synthml_tracking.items import short_digest
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from synthml.attestation import Trust
+    from synthml.attestation import Claim, Trust
     from synthml.evidence import Dossier
     from synthml.policy import Approval, Facts, Policy, Waiver
     from synthml_tracking.entries import Entry
@@ -106,7 +107,16 @@ def gather_facts(
         origin, trouble = _origin(tables, attached, ledger, entries)
         taken = _verdicts_taken(policy, tables, ledger, found.digest)
     recalls = _recalls(origin, tables, entries, judge, moment)
-    return _gathered(found, policy, documents, attached, tables, origin, recalls, trouble, taken, moment)
+    lacking = withheld(found, documents, _claims(attached, entries, judge, moment)) if policy.require.signatures else ()
+    return _gathered(found, policy, documents, attached, tables, origin, recalls, trouble, taken, lacking, moment)
+
+
+def _claims(attached: Sequence[Attached], entries: Mapping[str, Sequence[Entry]], trust: Trust, now: datetime) -> Iterator[Claim]:
+    """The statements that count: what is attached, and the releases of the model's tables and their origin in the ledger."""
+    yield from (one.claim for one in attached if one and one.claim is not None)
+    for entry in (entry for about in entries.values() for entry in about if entry.kind == "release" and entry.whole):
+        with suppress(AttestationError):
+            yield trust.claim(entry.raw, now)
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------------
@@ -277,6 +287,7 @@ def _gathered(
     recalls: tuple[tuple[Recall, tuple[str, ...]], ...],
     trouble: str,
     taken: int | None,
+    lacking: tuple[str, ...],
     now: datetime,
 ) -> Gathered:
     from synthml.evidence import Dossier
@@ -284,6 +295,8 @@ def _gathered(
 
     _no_lost_refusal(attached, found)
     counting, asked = [document for document in documents if document.counts], policy.require
+    if lacking:
+        counting = [without_word_on_tables(document, policy) for document in counting]
     whole = Dossier(figures={})
     if counting:
         whole = combined(counting, first=frozenset(asked.signatures), required=asked.kinds, until=iso(now + _SKEW))
@@ -294,6 +307,7 @@ def _gathered(
     told = {f"signature.{role}": what for role, what in words.items()}
     told |= {"lineage.release": released, "lineage.no_contamination": seen or trouble}
     told["lineage.no_recall"] = trouble or _recalls_told(recalls, tables, origin)
+    told |= {f"evidence.{kind}": _lacking_told(lacking) for kind in OF_TABLES if lacking and kind not in dossier.kinds}
     facts = Facts(
         recalls=None if origin is None else tuple(dict.fromkeys(recall.digest for recall, _ in recalls)),
         contaminated=contaminated,
@@ -306,6 +320,13 @@ def _gathered(
         told={condition: what for condition, what in told.items() if what},
     )
     return Gathered(found, dossier, facts, documents, attached, recalls, origin, tables, now)
+
+
+def _lacking_told(lacking: Sequence[str]) -> str:
+    return (
+        f"not measured: the custodian's evidence {short_digest(lacking[0])[:12]} is known and not attached (`synthml attach`); "
+        "what others measured of the table does not take its place"
+    )
 
 
 def _no_lost_refusal(attached: Sequence[Attached], found: Found) -> None:
