@@ -12,8 +12,9 @@ from lineage.test_facts import recalled
 import synthml_tracking as tracking
 from synthml.errors import EvidenceError, TrackingError
 from synthml.policy import verdict_of
-from synthml_tracking import gating, registry
+from synthml_tracking import registry
 from synthml_tracking.ledger import Ledger
+from synthml_tracking.notices import is_ours
 
 
 def judged(model, policy=POLICY, signer="gate", *, now=NOW, given=None, uri=None, record=True):
@@ -335,7 +336,9 @@ def test_what_a_card_of_ours_is():
     from synthml.evidence import Dossier
     from synthml.report.card import reviewer_card
 
-    assert gating._CARD in reviewer_card(Dossier(figures={}))
+    assert is_ours(reviewer_card(Dossier(figures={})))
+    assert is_ours("  ")
+    assert not is_ours("Talk to the ward before use.")
 
 
 @pytest.mark.parametrize(

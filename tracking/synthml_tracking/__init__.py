@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from synthml_tracking.impacts import Impact, impact
     from synthml_tracking.monitoring import MonitorResult, monitor
     from synthml_tracking.promoting import Promotion, promote
-    from synthml_tracking.recalls import lift_recall, recall, recalls_of
+    from synthml_tracking.recalling import lift_recall, recall
+    from synthml_tracking.recalls import recalls_of
     from synthml_tracking.resuming import resume
     from synthml_tracking.reviewing import approve, refuse, waive
     from synthml_tracking.run import Run, start_run
@@ -74,12 +75,12 @@ _HOME = {
     "gather_facts": "facts",
     "judge": "gating",
     "impact": "impacts",
-    "lift_recall": "recalls",
+    "lift_recall": "recalling",
     "lineage": "graph",
     "list_deployments": "deployments",
     "monitor": "monitoring",
     "promote": "promoting",
-    "recall": "recalls",
+    "recall": "recalling",
     "recalls_of": "recalls",
     "record_deployment": "deployments",
     "refuse": "reviewing",

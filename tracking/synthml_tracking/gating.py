@@ -4,7 +4,7 @@ What counts as a fact is written in `facts`; deciding itself is pure (`synthml.p
 
     synthml.verdict            tag of the run and of every version: the outcome and the policy, for whoever looks at the page
     synthml/verdict.json       artifact of the run: the newest verdict
-    description                of every version, when it is a card of ours or empty: the card, with this verdict
+    description                of every version, when it is a card of ours or empty: recalls, and the card with this verdict
     synthml/attestations/...   the verdict as a signed statement, when there is a key
     the ledger                 that this model was judged on its holdouts, signed or not: it wears them out
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from synthml_tracking.client import tracking_uri_of
 from synthml_tracking.facts import gather_facts
+from synthml_tracking.notices import is_ours, with_notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "gate", "judge", "recorded"]
 
-_CARD = "Full report: artifact `synthml/report.html`"  # stands in every card of ours
 _NOTE = "mlflow.note.content"
 
 
@@ -131,25 +131,19 @@ def _record(verdict: Verdict, gathered: Gathered, signer: Signer | None, uri: st
 
 
 def _items(verdict: Verdict, gathered: Gathered, attached: Attachment | None) -> Iterator[Item]:
-    from synthml.report.card import reviewer_card
-    from synthml_tracking.items import ArtifactItem, TagItem, VersionTagItem, VersionTextItem, attaching
+    from synthml_tracking.items import ArtifactItem, TagItem, VersionTagItem, VersionTextItem, attaching, card
 
     found = gathered.found
-    card = reviewer_card(gathered.dossier, verdict)
+    text = with_notice(card(gathered.dossier, verdict), [recall for recall, _ in gathered.recalls])
     told = f"{verdict.outcome} under {verdict.policy}"[:500]
     if attached is not None:
         versions = [(version.name, version.number) for version in found.versions]
         yield from attaching([attached.path], {attached.tag: attached.kind}, versions)
     yield ArtifactItem("synthml/verdict.json")
     yield TagItem("synthml.verdict", told)
-    if _ours(found.run_tags.get(_NOTE, "")):
-        yield TagItem(_NOTE, card)
+    if is_ours(found.run_tags.get(_NOTE, "")):
+        yield TagItem(_NOTE, text)
     for version in found.versions:
         yield VersionTagItem(version.name, version.number, "synthml.verdict", told)
-        if _ours(version.description):
-            yield VersionTextItem(version.name, version.number, card)
-
-
-def _ours(description: str) -> bool:
-    """Whether a description may be replaced: what somebody wrote by hand may not."""
-    return not description.strip() or _CARD in description
+        if is_ours(version.description):
+            yield VersionTextItem(version.name, version.number, text)

@@ -80,6 +80,7 @@ class AffectedVersion:
     tables: Mapping[str, str]
     tags: Mapping[str, str]
     aliases: tuple[str, ...] = ()
+    description: str = ""
 
     @property
     def uri(self) -> str:
@@ -285,6 +286,7 @@ class Reached:
                 source=str(version.source or ""),
                 tables={},
                 tags=dict(version.tags),
+                description=str(version.description or ""),
             )
             self.versions.setdefault(found.uri, found)
             if "source" in named.get(table, "").split(","):

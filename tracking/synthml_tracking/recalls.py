@@ -1,4 +1,4 @@
-"""Recalls of tables: which are in force, how one is declared, and how one ends.
+"""Recalls of tables: which are in force. `recalling` declares and lifts them.
 
 What counts, and why an unverified recall does, is written in `ledger`. In force is every recall of a digest that no lift ends. A
 lift ends the recalls that it names, when its signature was verified for a role that the trust file lets lift. It needs no time to
@@ -7,13 +7,11 @@ be believed: a recall that came later is another statement.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import AttestationError, InputError, TrackingError
-from synthml_tracking.clock import iso
+from synthml.errors import AttestationError, InputError
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger, open_ledger
@@ -24,16 +22,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from securesystemslib.signer import Signer
-
     from synthml.attestation import Claim, Trust
     from synthml_tracking.entries import Entry
 
-__all__ = ["Recall", "full_digests", "in_force", "lift_recall", "recall", "recalls_of", "resolve_digest"]
+__all__ = ["MOST_OF_A_REASON", "Recall", "full_digests", "in_force", "recalls_of", "resolve_digest"]
 
 _FULL = re.compile(r"(sha256|hmac-sha256):[0-9a-f]{64}")
 _PREFIX = re.compile(r"(?:(?:sha256|hmac-sha256):)?([0-9a-f]{12,64})")
-_REASON = 1000
+MOST_OF_A_REASON = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -102,10 +98,7 @@ def _recall(digest: str, entry: Entry, claim: Claim | None) -> Recall:
 
 def _plain(text: str) -> str:
     """Anybody may have written it: no line ends, control characters or marks that turn the direction, and not endless."""
-    return "".join(c if c.isprintable() else " " for c in text[:_REASON])
-
-
-# ---- the doors ------------------------------------------------------------------------------------------------------------
+    return "".join(c if c.isprintable() else " " for c in text[:MOST_OF_A_REASON])
 
 
 def recalls_of(
@@ -115,77 +108,6 @@ def recalls_of(
     judge = find_trust(trust)
     with open_ledger(tracking_uri, "reading the ledger") as ledger:
         return in_force(digest, ledger.about(digest), judge, now or time_now())
-
-
-def recall(
-    digest: str,
-    reason: str,
-    *,
-    signer: Signer | None = None,
-    trust: Trust | Path | str | None = None,
-    tracking_uri: str | None = None,
-    now: datetime | None = None,
-) -> Recall:
-    """Declare that a table must not be relied on: from then on every gate that asks fails what depends on it.
-
-    digest: in full, or the first 12 hex or more when they name one known table. Without a key it is not signed, and blocks all
-    the same. trust: to say of it what others will. Raises InputError for a digest that names no table or several, TrackingError
-    when the store fails.
-    """
-    from synthml.attestation import RecallPredicate, recall_statement, sign
-
-    judge, moment = find_trust(trust), now or time_now()
-    with open_ledger(tracking_uri, "recording the recall") as ledger:
-        full = resolve_digest(ledger.client, digest, ledger)
-        statement = recall_statement([full], RecallPredicate(_told(reason), iso(moment)))
-        raw = statement.to_json() if signer is None else sign(statement, signer)
-        ledger.append(raw)
-        identity = "sha256:" + hashlib.sha256(raw).hexdigest()
-        written = next((one for one in in_force(full, ledger.about(full), judge, moment) if one.identity == identity), None)
-    if written is None:
-        raise TrackingError(f"the recall of {full} was written and is not found again: look at the ledger, '{ledger.name}'")
-    return written
-
-
-def lift_recall(
-    digest: str,
-    reason: str,
-    *,
-    signer: Signer | None,
-    trust: Trust | Path | str | None = None,
-    tracking_uri: str | None = None,
-    now: datetime | None = None,
-) -> tuple[Recall, ...]:
-    """End every recall of a table that is in force now; returns them. A later recall stands again.
-
-    Raises InputError: nothing is in force, no key, or a key whose lift would not count under the trust file; TrackingError.
-    """
-    from synthml.attestation import RecallLiftPredicate, recall_lift_statement, sign
-
-    if signer is None:
-        raise InputError("a lift counts only when it is signed: give --key, or SYNTHML_SIGNING_KEY")
-    judge, moment = find_trust(trust), now or time_now()
-    with open_ledger(tracking_uri, "recording the end of the recall") as ledger:
-        full = resolve_digest(ledger.client, digest, ledger)
-        standing = in_force(full, ledger.about(full), judge, moment)
-        if not standing:
-            raise InputError(f"no recall of {full} is in force: there is nothing to lift")
-        predicate = RecallLiftPredicate(tuple(one.identity for one in standing), _told(reason), iso(moment))
-        raw = sign(recall_lift_statement([full], predicate), signer)
-        claim = judge.claim(raw, moment)
-        if not claim:
-            raise InputError(f"this lift would not count: {claim.standing}. Who may lift is said in the trust file (--trust)")
-        ledger.append(raw)
-    return standing
-
-
-def _told(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise InputError("a reason is needed")
-    if len(reason) > _REASON:
-        raise InputError(f"the reason has {len(reason):,} characters; at most {_REASON:,} are kept")
-    return reason
 
 
 def resolve_digest(client: Any, text: str, ledger: Ledger | None = None) -> str:

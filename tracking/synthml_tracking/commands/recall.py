@@ -46,23 +46,28 @@ def recall(
 
     DIGEST is sha256:<64 hex>, hmac-sha256:<64 hex>, or the first 12 hex or more of one that this registry knows. A recall is
     signed when there is a key, and blocks without one too; with --lift it ends, and that needs a key that the trust file lets
-    lift.
+    lift. The pages of these versions in MLflow say so.
     """
     from synthml_tracking.keys import signing_key
-    from synthml_tracking.recalls import lift_recall
-    from synthml_tracking.recalls import recall as declare
+    from synthml_tracking.recalling import lift_recall
+    from synthml_tracking.recalling import recall as declare
 
     if (digest is None) == (table is None):
         raise click.UsageError("name the table either by DIGEST or with --table FILE")
     named = str(digest) if table is None else digest_of_file(table, schema_file, digest_key)
     signer = signing_key(sign_key)
     if lift:
-        lifted = lift_recall(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri)
+        lifted = lift_recall(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri, progress=_note)
         _show(lifted, "lifted", as_json=as_json)
         return
-    _show((declare(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri),), "recalled", as_json=as_json)
+    declared = declare(named, reason, signer=signer, trust=trust_file, tracking_uri=tracking_uri, progress=_note)
+    _show((declared,), "recalled", as_json=as_json)
     if signer is None:
         click.echo("NOT SIGNED: there was no key. It blocks all the same, and is told as unverified.", err=True)
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def digest_of_file(table: Path, schema_file: Path | None, digest_key: Path | None) -> str:

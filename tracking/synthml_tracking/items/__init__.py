@@ -41,9 +41,10 @@ from synthml_tracking.items.lists import (
     sweep,
     version,
 )
-from synthml_tracking.items.parts import datasets, estimator_name, evidence_key, metrics, params
+from synthml_tracking.items.parts import NOTICE, card, datasets, estimator_name, evidence_key, metrics, params
 
 __all__ = [
+    "NOTICE",
     "ArtifactItem",
     "DatasetItem",
     "EndItem",
@@ -59,6 +60,7 @@ __all__ = [
     "VersionTextItem",
     "artifact_files",
     "attaching",
+    "card",
     "datasets",
     "descent",
     "draw",

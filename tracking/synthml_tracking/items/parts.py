@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synthml_tracking.releases import AttachedRelease
 
 __all__ = [
+    "NOTICE",
     "VALUE",
     "card",
     "common_tags",
@@ -30,6 +31,7 @@ __all__ = [
     "release_tags",
 ]
 
+NOTICE = 600  # characters of a description that a card leaves free for the notice of a recall
 VALUE = 500  # characters of a param or tag; MLflow cuts params at 6,000 and tags at 8,000, silently
 # the first of these that stands in a figure's name says which table the figure is about; the others are about the holdout
 _ABOUT = {
@@ -139,10 +141,10 @@ def release_tags(release: AttachedRelease | None) -> Iterator[TagItem]:
 
 
 def card(dossier: Dossier, verdict: Verdict) -> str:
-    """The reviewer's card: the description of run and version."""
-    from synthml.report.card import reviewer_card
+    """The reviewer's card: the description of run and version, with room left for the notice of a recall."""
+    from synthml.report.card import LIMIT, reviewer_card
 
-    return reviewer_card(dossier, verdict)
+    return reviewer_card(dossier, verdict, limit=LIMIT - NOTICE)
 
 
 def evidence_path(dossier: Dossier) -> str:
