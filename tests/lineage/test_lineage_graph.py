@@ -171,6 +171,28 @@ def test_what_serves_without_a_registry_still_leads_to_its_tables(store, client,
     assert "https://bare" in tree(asked(store, SOURCE))
 
 
+def test_a_table_leads_to_runs_that_nobody_registered(store, client, whole):
+    """With the models that they made; not to runs of other tables, to deleted ones, or to more than fifty."""
+    from mlflow.entities import LoggedModelOutput
+
+    run = client.create_run("0", run_name="a try", tags={f"synthml.ds.{short(SYNTHETIC)}": "synthetic"}).info.run_id
+    tried = client.create_logged_model("0", name="tried", source_run_id=run)
+    client.log_outputs(run, models=[LoggedModelOutput(tried.model_id, 0)])
+    gone = client.create_run("0", tags={f"synthml.ds.{short(SYNTHETIC)}": "synthetic"}).info.run_id
+    client.delete_run(gone)
+    elsewhere = client.create_run("0", tags={f"synthml.ds.{short(digest('x'))}": "synthetic"}).info.run_id
+    graph = asked(store, digest("base"))
+    assert reaches(graph, graph.root, f"model:{tried.model_id}")
+    assert not {f"run:{gone}", f"run:{elsewhere}"} & set(graph.nodes)
+    assert "a try" in tree(graph)
+    assert len([node for node in graph.nodes.values() if node.kind == "run"]) == 2
+    for _ in range(60):
+        client.create_run("0", tags={f"synthml.ds.{short(SYNTHETIC)}": "synthetic"})
+    graph = asked(store, SYNTHETIC)
+    assert len([node for node in graph.nodes.values() if node.kind == "run"]) == 51
+    assert reaches(graph, graph.root, "version:models:/risk/1")
+
+
 class Counting:
     """A client that counts its calls."""
 

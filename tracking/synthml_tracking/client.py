@@ -101,6 +101,17 @@ def environment(values: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+def experiment_ids(client: Any, view: int) -> list[str]:
+    """Ids of all experiments; a request for each thousand. view: of `mlflow.entities.ViewType`."""
+    found, token = [], None
+    while True:
+        page = client.search_experiments(view_type=view, max_results=1000, page_token=token)
+        found += [str(one.experiment_id) for one in page]
+        token = page.token
+        if not token:
+            return found
+
+
 @contextmanager
 def patience(what: str, *, spool: Path | None = None) -> Iterator[None]:
     """Calls to the store, and nothing else: bounded retries, and one clear TrackingError that names the spool if there is one."""

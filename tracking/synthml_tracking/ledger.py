@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import TrackingError
-from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, experiment_ids, load_mlflow, patience, tracking_uri_of
 from synthml_tracking.entries import (
     DIGESTS,
     HOLDOUT,
@@ -81,6 +81,13 @@ class Ledger:
             self._experiment = None if found is None else str(found.experiment_id)
             self._looked = True
         return self._experiment
+
+    def others(self) -> list[str]:
+        """Ids of the experiments besides the ledger's, those that were not deleted."""
+        from mlflow.entities import ViewType
+
+        place = self._place()
+        return [one for one in experiment_ids(self.client, ViewType.ACTIVE_ONLY) if one != place]
 
     def _made(self) -> str:
         from mlflow.exceptions import MlflowException

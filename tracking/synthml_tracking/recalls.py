@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import AttestationError, InputError
+from synthml_tracking.client import experiment_ids
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger, open_ledger
@@ -140,7 +141,7 @@ def _among_inputs(client: Any, prefix: str) -> set[str]:
     """Full digests of inputs of runs: one, and another one when there is, since two make it ambiguous."""
     from mlflow.entities import ViewType
 
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ALL)]
+    experiments = experiment_ids(client, ViewType.ALL)
     told, found = f"dataset.digest LIKE '{prefix[:32]}%'", set[str]()
     for _ in range(2):
         runs = client.search_runs(experiments, told, ViewType.ALL, 1) if experiments else []

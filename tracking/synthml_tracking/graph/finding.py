@@ -1,8 +1,8 @@
 """The graph of one reference, from the registry and the ledger.
 
-A table leads down as `impacts` says, and up through one request to the ledger for each table behind it. A model leads up through
-its tables, and down through one search each for its versions, their aliases and where they serve. The number of requests depends
-on the tables and names that are found, never on what else the registry holds.
+A table leads down as `impacts` says, and to the newest runs that were given it; up through one request to the ledger for each
+table behind it. A model leads up through its tables, and down through one search each for its versions, their aliases and where
+they serve. The number of requests depends on the tables and names that are found, never on what else the registry holds.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _DIGEST = re.compile(r"(?:(?:sha256|hmac-sha256):)?[0-9a-f]{12,64}")
 _RUN = re.compile(r"[0-9a-f]{32}")
 _IDENTITY = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 _DEPLOYMENT = "deployment:"
+_RUNS = 50  # of a table and of what was made from it
 _VERSIONS = 1000  # of one run, that are asked for its models
 
 
@@ -114,6 +115,7 @@ class _Built:
             self._sources(key, tables_named(version.tags))
         for one in found.deployments:
             self._deployment(one, [table.key for table in found.tables])
+        self._runs_given([table.key for table in found.tables])
         self._behind([key])
         return self._graph(f"table:{key}")
 
@@ -185,6 +187,20 @@ class _Built:
         self._add(Node(f"run:{run_id}", "run", str(run.info.run_name or run_id), {"run_id": run_id, "status": run.info.status}))
         self.full |= {short_digest(digest): digest for digest in full_digests(run)}
         self._used(f"run:{run_id}", tables_named(run.data.tags))
+
+    def _runs_given(self, tables: Sequence[str]) -> None:
+        """The newest runs that were given one of the tables, whether a version came of them or not; a search for each table."""
+        left, experiments = _RUNS, self.ledger.others()
+        for key in tables:
+            if left < 1 or not experiments:
+                return
+            runs = self.ledger.client.search_runs(experiments, f"tags.`synthml.ds.{key}` LIKE '%'", max_results=left)
+            left -= len(runs)
+            for run in runs:
+                self._run(run)
+                for output in run.outputs.model_outputs if run.outputs else ():
+                    self._add(Node(f"model:{output.model_id}", "model", str(output.model_id)))
+                    self._link(f"run:{run.info.run_id}", f"model:{output.model_id}")
 
     def _model(self, logged: Any, run: Any | None) -> None:
         """A LoggedModel with its versions, aliases and deployments; three requests, and one for each name."""
