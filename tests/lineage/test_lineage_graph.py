@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from lineage.a_registry import HOLDOUT, KEYS, SOURCE, SYNTHETIC, a_model, short, trust
+from lineage.a_registry import HOLDOUT, KEYS, SOURCE, SYNTHETIC, a_model, release, short, trust
 
 import synthml_tracking as tracking
 from synthml.attestation import (
@@ -16,12 +16,13 @@ from synthml.attestation import (
     Material,
     deployment_statement,
     derivation_statement,
+    sign,
 )
 from synthml.errors import InputError
 from synthml.lineage import Graph, Link, Node
 from synthml_tracking.cli import main
 from synthml_tracking.client import load_mlflow
-from synthml_tracking.entries import serving_item
+from synthml_tracking.entries import entry_item, serving_item
 from synthml_tracking.graph.drawing import dot, mermaid, tree
 from synthml_tracking.graph.finding import read_lineage
 from synthml_tracking.graph.prov import prov
@@ -122,6 +123,20 @@ def test_a_source_goes_in_by_way_of_its_table(store, whole):
         (f"table:{short(HOLDOUT)}", "holdout"),
     }
     assert Link("version:models:/risk/1", "version:models:/a-copy/1", "copy") in graph.links
+
+
+def test_what_several_statements_tell_is_drawn_once(store, client, whole):
+    """Release, run and evaluation tell of one making; who names no generator agrees with who does, another name is another."""
+    made(client, SYNTHETIC, SOURCE, generator=None)
+    told = release(generation={"generator": {"name": "synthpop", "version": "1.8"}})
+    Ledger(client).write(entry_item(sign(told, KEYS["custodian"])))
+
+    def names():
+        return sorted(node.name for node in asked(store, SYNTHETIC).nodes.values() if node.kind == "making")
+
+    assert names() == ["sampling", "synthpop 1.8"]
+    made(client, SYNTHETIC, SOURCE, generator="another 2.0")
+    assert names() == ["another 2.0", "sampling", "synthpop 1.8"]
 
 
 def test_without_a_statement_the_run_tells(store, client):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from synthml.errors import AttestationError
 from synthml_tracking.ancestry import Edge
@@ -12,9 +13,9 @@ from synthml_tracking.items import short_digest
 from synthml_tracking.plain import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Making", "edges_of", "making_of"]
+__all__ = ["Making", "edges_of", "making_of", "told_once"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,29 @@ def making_of(raw: bytes) -> Making | None:
         materials = tuple(material.digest for material in predicate.materials)
         return Making(identity, statement.digests, materials, predicate.activity, generator)
     if isinstance(predicate, ReleasePredicate):
-        return Making(identity, statement.digests, tuple(material.digest for material in predicate.derived_from), "synthesis")
+        materials = tuple(material.digest for material in predicate.derived_from)
+        return Making(identity, statement.digests, materials, "synthesis", _generator_of(predicate.generation))
     return None
+
+
+def _generator_of(generation: Mapping[str, Any] | None) -> str | None:
+    """Name and version, from the public view of a generation record."""
+    told = (generation or {}).get("generator")
+    parts = [told.get(key) for key in ("name", "version")] if isinstance(told, Mapping) else []
+    return one_line(" ".join(str(part) for part in parts if part)) or None
+
+
+def told_once(makings: Iterable[Making]) -> tuple[Making, ...]:
+    """Of statements that tell the same of the same tables one, such as the custodian's release and each run that used the table.
+
+    Those that name no generator are the same as one that does; two that name different ones are two.
+    """
+    alike: dict[tuple[Any, ...], dict[str | None, list[Making]]] = {}
+    for making in makings:
+        what = (frozenset(making.derived), frozenset(making.materials), making.activity)
+        alike.setdefault(what, {}).setdefault(making.generator, []).append(making)
+    groups = [group for by_name in alike.values() for name, group in by_name.items() if name is not None or len(by_name) == 1]
+    return tuple(min(group, key=lambda one: one.identity) for group in groups)
 
 
 def edges_of(raw: bytes, told: str) -> Iterator[Edge]:

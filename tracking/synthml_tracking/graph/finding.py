@@ -16,7 +16,7 @@ from synthml_tracking.ancestry import Edge, followed
 from synthml_tracking.client import logged_model_id
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.deployments import Deployment, all_deployments, folded
-from synthml_tracking.derivations import Making, making_of
+from synthml_tracking.derivations import Making, making_of, told_once
 from synthml_tracking.entries import is_model_id
 from synthml_tracking.impacts import AffectedVersion, read_impact, recalls_among, tables_named, with_aliases
 from synthml_tracking.items import short_digest
@@ -288,8 +288,8 @@ class _Built:
         self._made(makings.values(), ancestry.edges)
 
     def _made(self, makings: Iterable[Making], edges: Iterable[Edge]) -> None:
-        """A node for each statement, and one for each edge that no statement tells of."""
-        for making in makings:
+        """A node for each way in which tables were made that statements tell of, and for each edge that none tells of."""
+        for making in told_once(makings):
             node = f"making:{making.identity}"
             self._add(Node(node, "making", making.generator or making.activity, {"activity": making.activity}))
             for digest in making.materials:
