@@ -17,7 +17,7 @@ from synthml import Dossier
 from synthml.errors import InputError, TrackingError
 from synthml_tracking.cli import main
 from synthml_tracking.client import load_mlflow
-from synthml_tracking.monitoring import BATCH_TAG, SERIES_TAG
+from synthml_tracking.series import BATCH_TAG, SERIES_TAG
 
 if TYPE_CHECKING:
     from recording.conftest import Server

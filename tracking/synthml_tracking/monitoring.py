@@ -12,12 +12,10 @@ steps; a monitor that was cut off leaves a spool as every recording does, and on
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synthml.errors import EvidenceError, InputError
+from synthml.errors import InputError
 from synthml.version import __version__
 from synthml_tracking.client import address, load_mlflow, patience, quiet, tracking_uri_of, without_autolog
 from synthml_tracking.clock import iso
@@ -35,6 +33,7 @@ from synthml_tracking.items import (
     short_digest,
 )
 from synthml_tracking.registry import find
+from synthml_tracking.series import BATCH_TAG, PLACE, RecordedBatch, Series
 from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import Observer, write
 
@@ -50,14 +49,9 @@ if TYPE_CHECKING:
     from synthml_tracking.items import Item
     from synthml_tracking.models import LoadedModel
 
-__all__ = ["MonitorResult", "monitor"]
+__all__ = ["MonitorResult", "Watched", "monitor"]
 
-SERIES_TAG = "synthml.monitor"
-BATCH_TAG = "synthml.batch."
-_RECORDING = "recording"
-_PLACE = "synthml/monitor"
 _NOTE = 4000
-_TRIES = 20
 _TYPES = {"numeric": "double", "boolean": "boolean", "categorical": "string", "datetime": "datetime"}
 
 
@@ -146,7 +140,7 @@ def monitor(
         looked_at = _read(watched, batch)
         held = _reference(watched, reference)
         with patience("reading the series"):
-            series = _Series.find(client, watched)
+            series = Series.find(client, watched)
         key = short_digest(looked_at.digest)
         before = series.batches.get(key)
         if before is not None and before.complete and not again:
@@ -165,8 +159,8 @@ def monitor(
             run_id, artifact_uri, step = series.claim(key, moment, again=again)
         result = _result(watched, dossier, verdict, run_id, step)
         stamp = f"{moment.astimezone(_utc()):%Y%m%dT%H%M%SZ}-{key[:8]}"
-        files = _files(f"{_PLACE}/{stamp}", result, pages)
-        listed = tuple(_items(watched, looked_at, result, files, f"{_PLACE}/{stamp}"))
+        files = _files(f"{PLACE}/{stamp}", result, pages)
+        listed = tuple(_items(watched, looked_at, result, files, f"{PLACE}/{stamp}"))
         milliseconds = int(moment.timestamp() * 1000)
         registry = load_mlflow().get_registry_uri()
         target = Target(
@@ -192,7 +186,7 @@ def _utc() -> Any:
 
 
 @dataclass(frozen=True)
-class _Watched:
+class Watched:
     """A logged model with the evidence that its batches are held against.
 
     proven: the latest document about these very files, one with a reference profile if there is any; about: all of them.
@@ -211,7 +205,7 @@ class _Watched:
     schema: Schema
 
 
-def _watched(client: Any, model_uri: str, uri: str) -> _Watched:
+def _watched(client: Any, model_uri: str, uri: str) -> Watched:
     from synthml.monitoring import TABLE, schema_of
     from synthml_tracking.models import load_predictor
 
@@ -226,7 +220,7 @@ def _watched(client: Any, model_uri: str, uri: str) -> _Watched:
             "`synthml evaluate`"
         )
     proven = max(measured, key=lambda d: (TABLE in d.tables, d.created or "", d.digest))
-    return _Watched(
+    return Watched(
         uri,
         model_uri,
         model_id,
@@ -241,7 +235,7 @@ def _watched(client: Any, model_uri: str, uri: str) -> _Watched:
     )
 
 
-def _read(watched: _Watched, batch: object) -> Batch:
+def _read(watched: Watched, batch: object) -> Batch:
     from synthml.monitoring import read_batch
 
     roles: dict[str, list[str]] = {}
@@ -252,7 +246,7 @@ def _read(watched: _Watched, batch: object) -> Batch:
     return read_batch(batch, watched.schema, {digest: ",".join(sorted(held)) for digest, held in roles.items()})
 
 
-def _reference(watched: _Watched, reference: object | None) -> Study | None:
+def _reference(watched: Watched, reference: object | None) -> Study | None:
     """The holdout's rows, when they are given. Raises InputError when they are not those that the evidence is about."""
     from synthml import Study
     from synthml.monitoring import TABLE
@@ -278,7 +272,7 @@ def _reference(watched: _Watched, reference: object | None) -> Study | None:
 
 
 def _measured(
-    watched: _Watched, batch: Batch, held: Study | None, seed: int, progress: Callable[[str], None]
+    watched: Watched, batch: Batch, held: Study | None, seed: int, progress: Callable[[str], None]
 ) -> tuple[Dossier, dict[str, str]]:
     from synthml import Dossier as Document
     from synthml.monitoring import Profile, measure_batch, scores_of
@@ -316,7 +310,7 @@ def _measured(
     return dossier.adding(found).with_model(watched.loaded.digest, f"models:/{watched.model_id}", threshold=threshold), pages
 
 
-def _profile_rows(watched: _Watched, held: Study | None, columns: tuple[str, ...], classes: int) -> Sequence[Mapping[str, Any]]:
+def _profile_rows(watched: Watched, held: Study | None, columns: tuple[str, ...], classes: int) -> Sequence[Mapping[str, Any]]:
     """The profile of the evidence; made from the holdout's rows where older evidence has none."""
     from synthml.metrics import Outcome
     from synthml.monitoring import TABLE, reference_profile
@@ -365,7 +359,7 @@ def _decided(dossier: Dossier, policy: Policy, moment: datetime) -> Verdict:
 
 
 def _result(
-    watched: _Watched, dossier: Dossier, verdict: Verdict, run_id: str, step: int, *, repeated: bool = False
+    watched: Watched, dossier: Dossier, verdict: Verdict, run_id: str, step: int, *, repeated: bool = False
 ) -> MonitorResult:
     from synthml.monitoring import alert_markdown
     from synthml.monitoring.alert import headline
@@ -379,129 +373,10 @@ def _result(
     return MonitorResult(dossier, verdict, run_id, step, headline(dossier, verdict, watched.asked), text, repeated)
 
 
-def _repeated(watched: _Watched, dossier: Dossier, before: _Recorded, policy: Policy) -> MonitorResult:
+def _repeated(watched: Watched, dossier: Dossier, before: RecordedBatch, policy: Policy) -> MonitorResult:
     """The recorded figures under the policy that is asked for now."""
     verdict = _decided(dossier, policy, before.at)
     return _result(watched, dossier, verdict, before.run_id, before.step, repeated=True)
-
-
-# ---- the series -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """One batch of the series, as its tag has it: `<step> <time> <outcome or "recording"> <key of the evidence>`."""
-
-    key: str
-    run_id: str
-    step: int
-    at: datetime
-    outcome: str
-    evidence: str = ""
-
-    @property
-    def complete(self) -> bool:
-        return self.outcome != _RECORDING
-
-    @classmethod
-    def read(cls, key: str, run_id: str, text: str) -> _Recorded | None:
-        from datetime import datetime
-
-        parts = text.split(" ")
-        try:
-            return cls(key, run_id, int(parts[0]), datetime.fromisoformat(parts[1]), parts[2], parts[3] if len(parts) > 3 else "")
-        except (IndexError, ValueError):
-            return None  # a tag that somebody else wrote
-
-    def place(self) -> str:
-        return f"{_PLACE}/{self.at:%Y%m%dT%H%M%SZ}-{self.key[:8]}/{self.evidence}.json"
-
-
-@dataclass
-class _Series:
-    """The monitoring runs of a model: one, or more where two monitors began at the very same moment."""
-
-    client: Any
-    watched: _Watched
-    runs: list[Any]
-
-    @classmethod
-    def find(cls, client: Any, watched: _Watched) -> _Series:
-        series = cls(client, watched, [])
-        series.look()
-        return series
-
-    def look(self) -> None:
-        found, token = [], None
-        while True:
-            page = self.client.search_runs(
-                [self.watched.experiment_id], f"tags.`{SERIES_TAG}` = '{self.watched.model_id}'", page_token=token
-            )
-            found += list(page)
-            token = page.token
-            if not token:
-                break
-        self.runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
-
-    @property
-    def batches(self) -> dict[str, _Recorded]:
-        """Every batch by the first 32 hex of its digest."""
-        read = (
-            _Recorded.read(tag.removeprefix(BATCH_TAG), run.info.run_id, text)
-            for run in self.runs
-            for tag, text in run.data.tags.items()
-            if tag.startswith(BATCH_TAG)
-        )
-        return {one.key: one for one in read if one is not None}
-
-    def evidence(self, batch: _Recorded) -> Dossier | None:
-        """What was recorded; None when it did not arrive, so that the batch is measured again."""
-        from mlflow.exceptions import MlflowException
-
-        from synthml import Dossier as Document
-
-        with tempfile.TemporaryDirectory(prefix="synthml-evidence-") as place:
-            try:
-                raw = Path(self.client.download_artifacts(batch.run_id, batch.place(), place)).read_bytes()
-            except (MlflowException, OSError):
-                return None
-        dossier = Document.from_json(raw)
-        if evidence_key(dossier) != batch.evidence:
-            raise EvidenceError(f"{batch.place()} of run {batch.run_id} was changed after it was recorded: it is not its name's")
-        return dossier
-
-    def claim(self, key: str, moment: datetime, *, again: bool) -> tuple[str, str, int]:
-        """(run, where its artifacts stand, step), noted in the run before anything else is.
-
-        When two monitors claim one step, the one whose batch has the larger digest takes the next.
-        """
-        self.look()
-        run = self.runs[0] if self.runs else self._begin()
-        before = self.batches.get(key)
-        mine = before.step if before is not None and not again else None
-        for _ in range(_TRIES):
-            others = [one.step for one in self.batches.values() if one.key != key or again]
-            step = max(others, default=0) + 1 if mine is None else mine
-            self.client.set_tag(run.info.run_id, f"{BATCH_TAG}{key}", f"{step} {iso(moment)} {_RECORDING}")
-            self.look()
-            rivals = [one.key for one in self.batches.values() if one.step == step and one.key != key]
-            if not rivals or key < min(rivals):
-                break
-            mine, again = None, False
-        return str(run.info.run_id), str(run.info.artifact_uri), step
-
-    def _begin(self) -> Any:
-        """The series' run; where another monitor began one a moment before, that one, and ours goes."""
-        tags = {"mlflow.runName": f"monitoring of {self.watched.name}", SERIES_TAG: self.watched.model_id}
-        if self.watched.run_id is not None:
-            tags["mlflow.parentRunId"] = self.watched.run_id
-        own = self.client.create_run(self.watched.experiment_id, tags=tags)
-        self.look()
-        first = self.runs[0] if self.runs else own
-        if first.info.run_id != own.info.run_id:
-            self.client.delete_run(own.info.run_id)
-            self.look()
-        return first
 
 
 # ---- what is recorded -----------------------------------------------------------------------------------------------------
@@ -517,7 +392,7 @@ def _files(place: str, result: MonitorResult, pages: Mapping[str, str]) -> dict[
     }
 
 
-def _items(watched: _Watched, batch: Batch, result: MonitorResult, files: Mapping[str, bytes], place: str) -> Iterator[Item]:
+def _items(watched: Watched, batch: Batch, result: MonitorResult, files: Mapping[str, bytes], place: str) -> Iterator[Item]:
     """One step of the series: the table, the model, figures, marks of the run and of each version."""
     key, dossier, verdict = short_digest(batch.digest), result.dossier, result.verdict
     kinds = watched.schema.kinds

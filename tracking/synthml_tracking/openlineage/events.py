@@ -15,7 +15,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from synthml_tracking.items import DatasetItem, EndItem, ModelInputItem, ModelItem, ParamItem, TagItem, short_digest
-from synthml_tracking.openlineage.facets import NAMESPACE, PRODUCER, dataset, facet, job, model, of_table, run_facets, uses
+from synthml_tracking.openlineage.facets import (
+    EVENTS,
+    NAMESPACE,
+    PRODUCER,
+    dataset,
+    facet,
+    job,
+    model,
+    of_table,
+    run_facets,
+    uses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["at_end", "at_start", "event_time", "run_id"]
 
-_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
 _STATES = {"FINISHED": "COMPLETE", "FAILED": "FAIL", "KILLED": "ABORT"}
 _PROFILE = ("generator", "id", "version", "min_leaf", "epsilon", "delta", "purpose", "expiry")
 _SWEEP = "synthml.sweep."
@@ -76,7 +86,7 @@ def _event(experiment_id: str, run: str, activity: str, items: Sequence[Item], s
         "eventType": state,
         "eventTime": time,
         "producer": PRODUCER,
-        "schemaURL": f"{_SCHEMA}/RunEvent",
+        "schemaURL": f"{EVENTS}/RunEvent",
         "run": {"runId": run_id(run), "facets": facets},
         "job": job(activity, run),
         "inputs": [*(_input(item) for item in items if isinstance(item, DatasetItem)), *measured],
@@ -117,7 +127,7 @@ def _synthesis(tables: Sequence[DatasetItem], time: str) -> Iterator[Event]:
             yield {
                 "eventTime": time,
                 "producer": PRODUCER,
-                "schemaURL": f"{_SCHEMA}/JobEvent",
+                "schemaURL": f"{EVENTS}/JobEvent",
                 "job": job("synthesis", short_digest(made.digest)),
                 "inputs": [dataset(NAMESPACE, item.digest, of_table(item.digest, "source")) for item in sources],
                 "outputs": [dataset(NAMESPACE, made.digest, of_table(made.digest, "synthetic") | _generation(made))],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synthml_tracking.items import short_digest
-from synthml_tracking.openlineage.facets import NAMESPACE, PRODUCER, dataset, facet, job, model, of_table, tags
+from synthml_tracking.openlineage.facets import EVENTS, NAMESPACE, PRODUCER, dataset, facet, job, model, of_table, tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from synthml.lineage import Graph, Node
 
 __all__ = ["exported"]
-
-_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
 
 
 def exported(graph: Graph, *, at: str) -> list[dict[str, Any]]:
@@ -34,7 +32,7 @@ def exported(graph: Graph, *, at: str) -> list[dict[str, Any]]:
             {
                 "eventTime": at,
                 "producer": PRODUCER,
-                "schemaURL": f"{_SCHEMA}/JobEvent",
+                "schemaURL": f"{EVENTS}/JobEvent",
                 "job": _job(graph, node, outputs),
                 "inputs": [_dataset(graph, one) for one in sorted(set(inputs))],
                 "outputs": [_dataset(graph, one) for one in sorted(set(outputs))],
@@ -45,7 +43,7 @@ def exported(graph: Graph, *, at: str) -> list[dict[str, Any]]:
 
 
 def _header(at: str) -> dict[str, Any]:
-    return {"eventTime": at, "producer": PRODUCER, "schemaURL": f"{_SCHEMA}/DatasetEvent"}
+    return {"eventTime": at, "producer": PRODUCER, "schemaURL": f"{EVENTS}/DatasetEvent"}
 
 
 def _job(graph: Graph, node: Node, outputs: list[str]) -> dict[str, Any]:

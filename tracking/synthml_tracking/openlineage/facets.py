@@ -14,10 +14,11 @@ from synthml import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["NAMESPACE", "PRODUCER", "SCHEMAS", "dataset", "facet", "job", "model", "of_table", "run_facets", "tags"]
+__all__ = ["EVENTS", "NAMESPACE", "PRODUCER", "SCHEMAS", "dataset", "facet", "job", "model", "of_table", "run_facets", "tags"]
 
 NAMESPACE = "synthml"
 PRODUCER = "https://synthml.dev"
+EVENTS = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
 _SPEC, _OURS = "https://openlineage.io/spec/facets", "https://synthml.dev/openlineage/1-0-0/facets.json#/$defs"
 SCHEMAS = {
     "datasetType": f"{_SPEC}/1-0-1/DatasetTypeDatasetFacet.json#/$defs/DatasetTypeDatasetFacet",
