@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -18,9 +18,11 @@ from typing import Any
 from synthml.errors import EvidenceError
 from synthml.estimate import Estimate
 
-__all__ = ["SCHEMA_VERSION", "Dossier", "Evidence", "canonical_json", "digest_json"]
+__all__ = ["DRAWS", "SCHEMA_VERSION", "Dossier", "Evidence", "canonical_json", "digest_json"]
 
 SCHEMA_VERSION = "1"
+DRAWS = "draws"  # the table that holds the figures of further draws
+_DRAWN = ("value", "low", "high", "n", "status", "reason")
 Row = Mapping[str, Any]
 
 
@@ -93,6 +95,35 @@ class Dossier:
             kinds=(*self.kinds, evidence.kind) if evidence.figures else self.kinds,
             notes=(*self.notes, *evidence.notes),
         )
+
+    def with_draws(self, others: Iterable[Dossier]) -> Dossier:
+        """With the figures of further tables that the same generator made, measured alike; `tables["draws"]` holds them.
+
+        Raises EvidenceError when one of them, or two, is about the same table.
+        """
+        measured = [(_table_of(other), other) for other in others]
+        tables = [_table_of(self), *(table for table, _ in measured)]
+        if len(set(tables)) < len(tables):
+            raise EvidenceError("two draws are the same table, which tells nothing of how tables of this generator differ")
+        rows = [
+            {"table": table, "figure": name, **{key: getattr(figure, key) for key in _DRAWN}}
+            for table, other in measured
+            for name, figure in other.figures.items()
+        ]
+        return replace(self, tables={**self.tables, DRAWS: (*self.tables.get(DRAWS, ()), *rows)})
+
+    @property
+    def draws(self) -> tuple[Mapping[str, Estimate], ...]:
+        """The figures of each further draw. Raises EvidenceError for rows that are none."""
+        found: dict[str, dict[str, Estimate]] = {}
+        try:
+            for row in self.tables.get(DRAWS, ()):
+                if row["table"] != _table_of(self):
+                    figure = Estimate(**{key: row[key] for key in _DRAWN})
+                    found.setdefault(str(row["table"]), {})[str(row["figure"])] = figure
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvidenceError(f"the table of draws is damaged: {error}") from error
+        return tuple(found[table] for table in sorted(found))
 
     def stamped(self, *, created: str, producer: str | None = None) -> Dossier:
         """With the time (ISO 8601, UTC, `Z`) and the role of whoever measured: both are captured at the edge, never here."""
@@ -197,6 +228,10 @@ class Dossier:
         from synthml.report.notebook import dossier_html
 
         return dossier_html(self)
+
+
+def _table_of(dossier: Dossier) -> str:
+    return str((dossier.datasets.get("synthetic") or {}).get("digest"))
 
 
 def _plain_row(row: Row) -> dict[str, Any]:

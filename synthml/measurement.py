@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,9 @@ KINDS: Mapping[str, Callable[[Measurement], Evidence]] = {
 }
 
 
+_OF_DRAWS = frozenset({"utility", "subgroups", "bias", "fidelity", "quality", "disclosure"})
+
+
 def measure(
     study: Study,
     *,
@@ -150,6 +153,7 @@ def measure(
     rows_at_risk: Callable[[RowsAtRisk], None] = lambda _: None,
     pages: Callable[[str, str], None] = lambda _name, _html: None,
     suspects: Callable[[Suspects], None] = lambda _: None,
+    draws: Sequence[Study] = (),
     progress: Progress = lambda _: None,
 ) -> Dossier:
     """Measure a study, with no MLflow, network or clock anywhere.
@@ -160,9 +164,11 @@ def measure(
     DisclosureSettings.shadow_models). rows_at_risk: called with the positions of source rows that attacks succeeded on, for
     whoever holds the source: they are no part of the dossier. pages: called with the name and the text of each HTML page that is
     made on the way (`drift.html`). suspects: called with the positions of rows whose label is hardly to be believed, or that
-    repeat an earlier row: no part of the dossier either. progress: called with a line of text before each piece of work.
+    repeat an earlier row: no part of the dossier either. draws: the same study with further tables that the same generator made;
+    each is measured alike, with a model of its own, for policies that decide on the worst draw. progress: called with a line of
+    text before each piece of work.
 
-    Raises InputError for a kind that does not exist, and for a model that cannot be measured.
+    Raises InputError for a kind that does not exist, for a model that cannot be measured, and for draws of another study.
     """
     given = settings or MeasureSettings()
     asked = tuple(kind for kind in KINDS if kind != "drift" or given.drift) if kinds is None else tuple(dict.fromkeys(kinds))
@@ -181,4 +187,20 @@ def measure(
     )
     for kind in asked:
         dossier = dossier.adding(KINDS[kind](measurement))
-    return dossier
+    return dossier if not draws else dossier.with_draws(_drawn(measurement, draws, asked))
+
+
+def _drawn(m: Measurement, draws: Sequence[Study], kinds: Iterable[str]) -> Iterator[Dossier]:
+    """Each further draw, measured with the figures that it can have. One table in two draws is noticed before the work."""
+    tables = [m.study.tables["synthetic"].digest, *(draw.tables["synthetic"].digest for draw in draws)]
+    for number, draw in enumerate(draws, start=2):
+        if tables[number - 1] in tables[: number - 1]:
+            raise InputError(f"draw {number} is a table that is there already: give each draw of the generator once")
+        others = [role for role in m.study.roles if role != "synthetic"]
+        if others != [role for role in draw.roles if role != "synthetic"] or any(
+            draw.tables[role].digest != m.study.tables[role].digest for role in others
+        ):
+            raise InputError(f"draw {number} is measured beside other tables than the first: only the synthetic table may differ")
+    for number, draw in enumerate(draws, start=2):
+        m.progress(f"draw {number} of {len(draws) + 1}")
+        yield measure(draw, model=m.model, kinds=[kind for kind in kinds if kind in _OF_DRAWS], seed=m.seed, settings=m.settings)

@@ -18,6 +18,7 @@ from synthml.documents import did_you_mean, parse_yaml, read_yaml, told_problem
 from synthml.errors import PolicyError
 from synthml.evidence import digest_json
 from synthml.figures import FigureId
+from synthml.policy.thresholds import is_laxer
 from synthml.policy.verdict import Severity
 from synthml.policy.vocabulary import KINDS, RANGES, ROLES, record_fields
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from synthml.documents import YamlDocument
 
 __all__ = [
+    "Cell",
     "Criterion",
     "Lineage",
     "Policy",
@@ -48,7 +50,8 @@ class Criterion(_Strict):
     """One figure against a threshold.
 
     of: "all"; "each" (everyone and every group); "groups" (every group); or one `<of>` as it stands in the figure's id. at_most
-    passes when the upper bound does not exceed it, fails when the lower bound does; at_least the other way round. tasks: the
+    passes when the upper bound does not exceed it, fails when the lower bound does; at_least the other way round. decided_on:
+    another way to read the figure, draws: tables of the generator of which the worst counts (both: `thresholds`). tasks: the
     criterion is about these tasks only.
     """
 
@@ -57,6 +60,8 @@ class Criterion(_Strict):
     of: str = "all"
     at_most: float | None = Field(default=None, allow_inf_nan=False)
     at_least: float | None = Field(default=None, allow_inf_nan=False)
+    decided_on: Literal["interval", "value", "low", "high"] = "interval"
+    draws: int = Field(default=1, ge=1)
     tasks: tuple[Literal["binary", "multiclass", "regression"], ...] = ()
     severity: Severity = "block"
     waivable: bool = False
@@ -99,14 +104,25 @@ def _among(values: tuple[str, ...], known: Iterable[str], what: str) -> tuple[st
     return values
 
 
+class Cell(_Strict):
+    """The smallest group that evidence may show: its rows, and of them the rarer outcome."""
+
+    rows: int = Field(ge=1)
+    events: int = Field(default=1, ge=1)
+
+
 class Requirements(_Strict):
-    """What must be there at all: kinds of evidence, roles that signed, age in days, filled fields of the generation record."""
+    """What must be there at all: kinds of evidence, roles that signed, age in days, filled fields of the generation record.
+
+    minimum_cell: smaller groups are withheld, and no figure of model or bias that a criterion reads rests on fewer rows.
+    """
 
     kinds: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     freshness_days: int | None = Field(default=None, ge=1)
     documents: tuple[str, ...] = ()
     approvals: int = Field(default=0, ge=0)
+    minimum_cell: Cell | None = None
 
     @field_validator("kinds")
     @classmethod
@@ -165,8 +181,8 @@ class Policy(_Strict):
 
     @cached_property
     def digest(self) -> str:
-        """`sha256:<hex>` of the canonical JSON."""
-        return digest_json(self.model_dump(mode="json"))
+        """`sha256:<hex>` of the canonical JSON without defaults, so that a field which is added later changes no digest."""
+        return digest_json(self.model_dump(mode="json", exclude_defaults=True))
 
     @classmethod
     def load(cls, name: str | Path) -> Policy:
@@ -243,6 +259,7 @@ def _told(problem: Any, document: YamlDocument) -> str:
     where = tuple(problem["loc"])
     parts: dict[str, type[_Strict]] = {"criteria": Criterion, "require": Requirements, "lineage": Lineage}
     known = parts.get(str(where[0]), Policy) if len(where) > 1 else Policy
+    known = Cell if "minimum_cell" in where[:-1] else known
     return told_problem(problem, document, known.model_fields)
 
 
@@ -269,6 +286,7 @@ def is_weaker(mine: Criterion, theirs: Criterion) -> bool:
     return (
         mine.figure != theirs.figure
         or mine.of != theirs.of
+        or is_laxer(mine, theirs)
         or (theirs.at_most is not None and (mine.at_most is None or mine.at_most > theirs.at_most))
         or (theirs.at_least is not None and (mine.at_least is None or mine.at_least < theirs.at_least))
         or (mine.severity == "warn" and theirs.severity == "block")
@@ -299,6 +317,8 @@ def is_as_strict(name: str, mine: Any, theirs: Any) -> bool:
         return bool(mine) >= theirs
     if isinstance(theirs, str):
         return theirs == "optional" or mine == "required"
+    if name == "minimum_cell":
+        return theirs is None or (mine is not None and mine.rows >= theirs.rows and mine.events >= theirs.events)
     if name == "approvals":  # the other numbers are limits: fewer days, fewer verdicts are stricter
         return bool(mine >= theirs)
     return theirs is None or (mine is not None and mine <= theirs)

@@ -1,15 +1,13 @@
 """Deciding: pure, from a dossier, a policy, one captured time, and the facts that only the registry knows.
 
-Rules, in order. What cannot be known is `insufficient`, and `insufficient` never passes. A criterion reads the interval:
-`at_most: t` passes when high <= t, fails when low > t, and is `insufficient` otherwise, with about how many rows would decide it.
-Warnings never change the outcome; a waiver lets one criterion through for one model, one policy and a limited time. The policy's
-outcome is `fail` if any blocking criterion fails, else `insufficient` if any is, else `pass`. Distances to the source may fail a
-table and never pass one: where nothing else about disclosure binds, the outcome is no pass.
+Rules, in order. What cannot be known is `insufficient`, and `insufficient` never passes. How a figure is held against a threshold
+is written in `thresholds`. Warnings never change the outcome; a waiver lets one criterion through for one model, one policy and a
+limited time. The policy's outcome is `fail` if any blocking criterion fails, else `insufficient` if any is, else `pass`.
+Distances to the source may fail a table and never pass one: where nothing else about disclosure binds, the outcome is no pass.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError
 from synthml.figures import ALL, FigureId
 from synthml.policy.facts import Facts
+from synthml.policy.thresholds import held, undecided
 from synthml.policy.verdict import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
     from synthml.estimate import Estimate
     from synthml.evidence import Dossier
-    from synthml.policy.criteria import Criterion, Policy
+    from synthml.policy.criteria import Cell, Criterion, Policy
     from synthml.policy.facts import Approval
 
 __all__ = ["decide"]
@@ -45,7 +44,7 @@ def decide(dossier: Dossier, policy: Policy, *, now: datetime, facts: Facts | No
         *_requirements(dossier, policy, now, known),
         *_review(dossier, policy, now, known),
         *_lineage(dossier, policy, known),
-        *(d for criterion in policy.criteria for d in _criterion(criterion, dossier)),
+        *(d for criterion in policy.criteria for d in _criterion(criterion, dossier, policy.require.minimum_cell)),
     ]
     decisions += _not_by_distance_alone(decisions)
     waived = tuple(_waived(decision, policy, known, now, model_digest) for decision in decisions)
@@ -102,6 +101,8 @@ def _requirements(dossier: Dossier, policy: Policy, now: datetime, facts: Facts)
         yield _condition(name, "pass" if there else "insufficient", f"signed by the {role}", found)
     if require.freshness_days is not None:
         yield _freshness(dossier, require.freshness_days, now)
+    if require.minimum_cell is not None:
+        yield _minimum_cell(dossier, require.minimum_cell)
     for path in require.documents:
         filled = _filled({"generation": dossier.generation or {}}, path)
         outcome = "pass" if filled else "insufficient"
@@ -155,6 +156,18 @@ def _freshness(dossier: Dossier, days: int, now: datetime) -> Decision:
     return _condition("freshness", "pass" if age <= days else "insufficient", required, f"{age} days old")
 
 
+def _minimum_cell(dossier: Dossier, asked: Cell) -> Decision:
+    """Smaller groups are withheld from the evidence."""
+    required = f"no group below {asked.rows} rows or {asked.events} events is shown"
+    cell: Any = dossier.study.get("minimum_cell")
+    try:
+        rows, events = int(cell["rows"]), int(cell["events"])
+    except (KeyError, TypeError, ValueError):
+        return _condition("minimum_cell", "insufficient", required, "the evidence does not say which groups it withholds")
+    enough = rows >= asked.rows and events >= asked.events
+    return _condition("minimum_cell", "pass" if enough else "insufficient", required, f"below {rows} rows or {events} events")
+
+
 def _filled(data: Mapping[str, Any], path: str) -> bool:
     value: Any = data
     for part in path.split("."):
@@ -200,71 +213,29 @@ def _contamination(dossier: Dossier, facts: Facts) -> Decision:
     return _condition("lineage.no_contamination", "pass", required, "disjoint")
 
 
-def _criterion(criterion: Criterion, dossier: Dossier) -> Iterator[Decision]:
+def _criterion(criterion: Criterion, dossier: Dossier, cell: Cell | None) -> Iterator[Decision]:
     task = dossier.study.get("task")
     if criterion.tasks and task is not None and task not in criterion.tasks:
         return
-    found = sorted(_matching(criterion, dossier), key=lambda pair: (pair[0] != ALL, pair[0]))
+    found: dict[str, list[Estimate]] = {}
+    for figures in (dossier.figures, *(dossier.draws if criterion.draws > 1 else ())):
+        for of, figure in _matching(criterion, figures):
+            found.setdefault(of, []).append(figure)
     if not found:
-        yield _decision(criterion, criterion.of, "insufficient", "not measured", reason="the evidence has no such figure")
-    for of, figure in found:
-        yield _held(criterion, of, figure)
+        yield undecided(criterion, criterion.of, "not measured", "the evidence has no such figure")
+    least = 0 if cell is None else cell.rows
+    for of, drawn in sorted(found.items(), key=lambda pair: (pair[0] != ALL, pair[0])):
+        yield held(criterion, of, drawn, least=least)
 
 
-def _matching(criterion: Criterion, dossier: Dossier) -> Iterator[tuple[str, Estimate]]:
-    for text, figure in dossier.figures.items():
+def _matching(criterion: Criterion, figures: Mapping[str, Estimate]) -> Iterator[tuple[str, Estimate]]:
+    for text, figure in figures.items():
         name = FigureId.parse(text)
         if name.name != criterion.figure:
             continue
         wanted = criterion.of in ("each", name.of) or (criterion.of == "groups" and name.of != ALL)
         if wanted:
             yield name.of, figure
-
-
-def _held(criterion: Criterion, of: str, figure: Estimate) -> Decision:
-    if figure.status != "ok" or figure.value is None:
-        told = figure.reason or figure.status
-        return _decision(criterion, of, "insufficient", told, reason=told)
-    low = figure.value if figure.low is None else figure.low
-    high = figure.value if figure.high is None else figure.high
-    most, least = criterion.at_most, criterion.at_least
-    found = f"{figure}" + ("" if figure.n is None else f", n = {figure.n:,}")
-    if (most is not None and low > most) or (least is not None and high < least):
-        return _decision(criterion, of, "fail", found)
-    if (most is None or high <= most) and (least is None or low >= least):
-        return _decision(criterion, of, "pass", found)
-    needed = [_rows_needed(figure.value, low, high, t, figure.n) for t in (most, least) if t is not None and low <= t <= high]
-    rows = max((n for n in needed if n is not None), default=None)
-    return replace(_decision(criterion, of, "insufficient", found, reason="the interval holds the threshold"), n_required=rows)
-
-
-def _rows_needed(value: float, low: float, high: float, threshold: float, n: int | None) -> int | None:
-    """About how many rows, to two digits, would move the bound off the threshold if the value stayed.
-
-    Widths shrink with the root of n.
-    """
-    if n is None or value == threshold:
-        return None
-    half = high - value if value < threshold else value - low
-    rows = n * (half / abs(threshold - value)) ** 2
-    unit: int = 10 ** max(0, math.floor(math.log10(rows)) - 1)
-    return math.ceil(rows / unit) * unit
-
-
-def _decision(criterion: Criterion, of: str, outcome: Outcome, found: str, *, reason: str = "") -> Decision:
-    bounds = [("at least", criterion.at_least), ("at most", criterion.at_most)]
-    return Decision(
-        id=criterion.id,
-        outcome=outcome,
-        required=" and ".join(f"{word} {value:g}" for word, value in bounds if value is not None),
-        found=found,
-        figure=criterion.figure,
-        of=of,
-        severity=criterion.severity,
-        reason=reason,
-        source=criterion.source,
-        set_by=criterion.set_by,
-    )
 
 
 def _waived(decision: Decision, policy: Policy, facts: Facts, now: datetime, model_digest: str | None) -> Decision:

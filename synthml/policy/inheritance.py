@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.policy.criteria import Policy, is_as_strict, is_weaker, parent_of
+from synthml.policy.thresholds import asked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,16 +78,16 @@ def _asked(criterion: Criterion) -> dict[str, Any]:
 
 
 def _bounds(criterion: Criterion) -> str:
-    parts = [("at least", criterion.at_least), ("at most", criterion.at_most)]
-    told = [f"{word} {value:g}" for word, value in parts if value is not None]
     where = "" if criterion.of == "all" else f" of {criterion.of}"
     waivable = ", waivable" if criterion.waivable else ""
-    return f"{' and '.join(told)}{where} ({criterion.severity}{waivable})"
+    return f"{asked(criterion)}{where} ({criterion.severity}{waivable})"
 
 
 def _word(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{number} {name}" for name, number in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "no limit" if value is None else str(value)

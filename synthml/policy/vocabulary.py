@@ -154,7 +154,6 @@ def _fidelity_figures() -> Iterator[tuple[str, Range]]:
         yield f"fidelity.discriminator_auroc.{variant}", _SHARE
         yield f"fidelity.rule_violations.{variant}", _SHARE
     yield "fidelity.pmse.ratio", _POSITIVE
-    yield "fidelity.pmse.ratio", _POSITIVE
 
 
 RANGES: Mapping[str, Range] = MappingProxyType(

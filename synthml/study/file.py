@@ -24,6 +24,7 @@ from synthml.study.study import Study
 __all__ = ["Built", "StudyFile"]
 
 _PARTS = ("schema", "tables", "generation", "model", "generator", "measure", "tracking", "seed")
+_DRAWS = "draws"
 _TRACKING = ("experiment", "registered_model")
 _MODEL = ("estimator", "params")
 _GENERATOR = ("synthesizer", "params")
@@ -65,7 +66,8 @@ class Built:
 class StudyFile:
     """A study file that was read. tables: role -> path; settings: how to measure; model None: nothing is to be trained.
 
-    generator: what made the synthetic table, for what has to make more of them (sweeps, shadow models).
+    drawn: further tables that the same generator made, for policies that decide on the worst draw. generator: what made the
+    synthetic table, for what has to make more of them (sweeps, shadow models).
     """
 
     path: Path
@@ -78,6 +80,7 @@ class StudyFile:
     experiment: str | None = None
     registered_model: str | None = None
     seed: int = 0
+    drawn: tuple[Path, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> StudyFile:
@@ -87,6 +90,13 @@ class StudyFile:
     def study(self, *, digest_key: bytes | None = None) -> Study:
         """Read and check the tables. Raises StudyError."""
         return Study(self.schema, **self.tables, generation=self.generation, digest_key=digest_key)
+
+    def draws(self, *, digest_key: bytes | None = None) -> tuple[Study, ...]:
+        """The study once more with each further draw. Raises StudyError."""
+        return tuple(
+            Study(self.schema, **{**self.tables, "synthetic": path}, generation=self.generation, digest_key=digest_key)
+            for path in self.drawn
+        )
 
     def build_estimator(self) -> Any:
         """Import and build the model's estimator; None when the file names no model. Raises StudyError."""
@@ -119,7 +129,7 @@ class _Reader:
             raise StudyError(self.problems)
         self.unknown((), data, _PARTS)
         schema = self.schema(data)
-        tables = self.tables(data)
+        tables, drawn = self.tables(data), self.drawn(data)
         generation = self.generation(data)
         model = self.built(data, "model", _MODEL, "xgboost.XGBClassifier")
         generator = self.built(data, "generator", _GENERATOR, "synthml.CartSynthesizer")
@@ -144,6 +154,7 @@ class _Reader:
             experiment=tracking.get("experiment"),
             registered_model=tracking.get("registered_model"),
             seed=seed,
+            drawn=drawn,
         )
 
     def unknown(self, location: tuple[str, ...], data: Mapping[Any, Any], known: tuple[str, ...]) -> None:
@@ -175,7 +186,7 @@ class _Reader:
         return None
 
     def tables(self, data: Mapping[str, Any]) -> dict[str, Path]:
-        given = self.part(data, "tables", ROLES)
+        given = {role: value for role, value in self.part(data, "tables", (*ROLES, _DRAWS)).items() if role != _DRAWS}
         if not given and not self.problems:
             self.wrong(("tables",), "names no table", "Write `tables: {synthetic: synthetic.parquet, holdout: real_test.csv}`.")
         paths = {}
@@ -185,6 +196,18 @@ class _Reader:
                 continue
             paths[role] = self.path.parent / value
         return paths
+
+    def drawn(self, data: Mapping[str, Any]) -> tuple[Path, ...]:
+        tables = data.get("tables")
+        given = tables.get(_DRAWS) if isinstance(tables, Mapping) else None
+        if given is None:
+            return ()
+        files = isinstance(given, list) and all(isinstance(one, str) for one in given)
+        if not files or "synthetic" not in self.document.data["tables"]:
+            told = "is not a list of files beside tables.synthetic"
+            self.wrong(("tables", _DRAWS), told, "Write `draws: [second.parquet]`: further tables of the same generator.")
+            return ()
+        return tuple(self.path.parent / one for one in given)
 
     def generation(self, data: Mapping[str, Any]) -> GenerationRecord | None:
         given = data.get("generation")

@@ -71,7 +71,8 @@ def run_sweep(
 
     source, holdout: tables as they were given, the subject column among them. generator: builds an unfitted one for a setting.
     draws: tables for each setting. generation: what else is known of how the tables are made, such as the purpose. each: called
-    with every draw as soon as it is measured. Further learners are left out.
+    with every draw as soon as it is decided: at once, or with the others of its setting when the policy asks for the worst of
+    several. Further learners are left out.
 
     Raises InputError when there is no model, and whatever generator and study raise.
     """
@@ -81,9 +82,11 @@ def run_sweep(
         raise InputError(f"draws must be 1 or more, got {draws}")
     chosen = replace(settings or MeasureSettings(), learners=False)
     found: list[Draw] = []
+    together = any(criterion.draws > 1 for criterion in policy.criteria)
     for setting in settings_of_generator:
         progress(f"{setting.name}: training the generator")
         fitted = generator(setting).fit(source, subject=schema.subject)
+        alike: list[tuple[Study, Dossier]] = []
         for number in range(1, draws + 1):
             progress(f"{setting.name}: draw {number} of {draws}")
             table = fitted.sample(seed=seed + number)
@@ -91,10 +94,24 @@ def run_sweep(
             study = Study(schema, source=source, synthetic=table, holdout=holdout, generation=made)
             dossier = measure(study, model=model, kinds=_KINDS, seed=seed, settings=chosen)
             dossier = dossier.stamped(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-            draw = Draw(setting, number, study, dossier, decide(dossier, policy, now=now))
-            found.append(draw)
-            each(draw)
+            alike.append((study, dossier))
+            if not together:
+                found.append(_decided(setting, number, *alike[-1], policy, now))
+                each(found[-1])
+        for number, (study, dossier) in enumerate(alike if together else (), start=1):
+            others = {_table(other): other for _, other in alike if _table(other) != _table(dossier)}
+            whole = dossier.with_draws(others.values())
+            found.append(_decided(setting, number, study, whole, policy, now))
+            each(found[-1])
     return _summed(found)
+
+
+def _table(dossier: Dossier) -> str:
+    return str(dossier.datasets["synthetic"]["digest"])
+
+
+def _decided(setting: Setting, number: int, study: Study, dossier: Dossier, policy: Policy, now: datetime) -> Draw:
+    return Draw(setting, number, study, dossier, decide(dossier, policy, now=now))
 
 
 def _record(drawn: GenerationRecord, known: GenerationRecord | None) -> GenerationRecord:

@@ -297,6 +297,22 @@ def test_verify_tells_whose_evidence_it_is(model):
     assert check.holds is False
 
 
+def test_draws_of_the_table_are_the_custodians_and_those_of_the_model_the_evaluators(model):
+    """Each document brings the further draws that it measured; neither takes the place of the other's."""
+
+    def drawn(name, figure, value):
+        return Dossier(figures={figure: Estimate(value, n=5000)}, datasets={"synthetic": {"digest": name}})
+
+    released(model, of_table(0.02).with_draws([drawn(OTHER, "disclosure.singling_out.risk/all", 0.2)]))
+    evaluated = model.evidence("evaluator", 0.8, created="2030-01-20T00:00:00Z")
+    model.add(evaluated.with_draws([drawn(OTHER, "utility.auroc.tstr/all", 0.5)]), "evaluator")
+    auroc = {"id": "auroc", "figure": "utility.auroc.tstr", "at_least": 0.4, "draws": 2, "source": "us", "set_by": "us"}
+    asked = asking(require=APART.require, criteria=[{**RISK, "draws": 2}, auroc])
+    found = told(model, policy=asked)
+    assert found["risk"] == ("fail", "worst of 2 draws: 0.2, n = 5,000")
+    assert found["auroc"] == ("pass", "worst of 2 draws: 0.5, n = 5,000")
+
+
 def test_nobody_signs_on_a_laptop(model):
     """Where the policy asks for no signature, the document counts like any other, bound to the table."""
     model.add(of_table(0.01))

@@ -194,3 +194,25 @@ def test_a_function_that_makes_the_estimator_will_do(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     file = StudyFile.load(written(tmp_path, MINIMAL + "model: {estimator: ward_models.Made.build, params: {depth: 2}}\n"))
     assert file.build_estimator() == ("made", 2)
+
+
+def test_further_draws_of_the_generator_are_the_study_again_with_another_table(tmp_path):
+    """Named beside the synthetic table; nothing else differs."""
+    with_tables(tmp_path)
+    three(60)["synthetic"].sample(frac=1, random_state=1).to_csv(tmp_path / "data" / "second.csv", index=False)
+    text = GOOD.replace("synthetic: data/synthetic.csv,", "synthetic: data/synthetic.csv, draws: [data/second.csv],")
+    file = StudyFile.load(written(tmp_path, text))
+    (draw,) = file.draws()
+    assert draw.tables["synthetic"].digest != file.study().tables["synthetic"].digest
+    assert draw.tables["holdout"].digest == file.study().tables["holdout"].digest
+    assert file.study().roles == draw.roles
+    assert StudyFile.load(written(tmp_path, GOOD)).draws() == ()
+
+
+@pytest.mark.parametrize("draws", ["second.csv", "[1]", "{a: b}"])
+def test_draws_that_are_no_files_are_told(tmp_path, draws):
+    text = GOOD.replace("synthetic: data/synthetic.csv,", f"synthetic: data/synthetic.csv, draws: {draws},")
+    ((where, told),) = problems(tmp_path, text).items()
+    assert where.endswith("tables.draws")
+    assert "is not a list of files" in told
+    assert "tables.draws" in next(iter(problems(tmp_path, GOOD.replace("synthetic: data/synthetic.csv,", "draws: [a.csv],"))))

@@ -152,3 +152,30 @@ def test_a_sweep_without_a_model_says_what_is_missing():
             SCHEMA, pd.DataFrame(), pd.DataFrame(), lambda s: CartSynthesizer(), grid_of(["min_leaf=1"]), model=None,
             policy=synthml.Policy.load("release-default"), now=NOW,
         )  # fmt: skip
+
+
+def test_a_policy_that_asks_for_several_draws_decides_each_beside_the_others():
+    """Every draw of a setting comes to the same decision, the worst; with too few draws none passes."""
+    criterion = {"id": "auroc", "figure": "utility.auroc.tstr", "at_least": 0.4, "draws": 2, "source": "s", "set_by": "o"}
+    asking = synthml.Policy(name="p", version=1, lineage={"no_contamination": False}, criteria=(criterion,))
+
+    def run(draws):
+        return run_sweep(
+            SCHEMA,
+            patients(600, 1, per_subject=2),
+            patients(600, 2, per_subject=2, first_subject=10_000),
+            lambda setting: Blurred(**setting.parameters),
+            grid_of(["noise=0,0.5"]),
+            model=LogisticRegression(max_iter=300),
+            policy=asking,
+            now=NOW,
+            draws=draws,
+            settings=QUICK,
+        )
+
+    swept = run(2)
+    found = [[d.found for d in draw.verdict.decisions if d.id == "auroc"] for draw in swept.draws]
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert found[0][0].startswith("worst of 2 draws")
+    assert set(run(1).outcomes.values()) == {"insufficient"}

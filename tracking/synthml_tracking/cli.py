@@ -143,6 +143,7 @@ def run(
             release=release_file,
             release_keys=release_key,
             signer=signer,
+            draws=file.draws(),
             progress=step,
         ) as active:
             active.fit(estimator)
@@ -213,6 +214,7 @@ def measure(study: Path, output: Path, kinds: tuple[str, ...], suspects: Path | 
             seed=file.seed if seed is None else seed,
             settings=file.settings,
             pages=pages.__setitem__,
+            draws=file.draws(),
             suspects=found.append,
             progress=step,
         ).stamped(created=now_iso())

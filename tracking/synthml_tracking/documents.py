@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import AttestationError, EvidenceError
+from synthml.evidence import DRAWS
 from synthml_tracking.attachments import holding
 from synthml_tracking.items import short_digest
 
@@ -188,7 +189,7 @@ def _without_model(dossier: Dossier) -> Dossier:
     """What may be said of a table without a model; figures of a model that nobody knows are left out."""
     part = _of_tables(dossier)
     kinds = tuple(kind for kind in dossier.kinds if kind in OF_TABLES)
-    return replace(dossier, figures=part.figures, tables=part.tables, kinds=kinds)
+    return replace(dossier, figures=part.figures, tables=part.all_tables, kinds=kinds)
 
 
 def withheld(found: Found, given: Sequence[Document], claims: Iterable[Claim]) -> tuple[str, ...]:
@@ -213,9 +214,9 @@ def without_word_on_tables(document: Document, policy: Policy) -> Document:
     dossier = document.dossier
     if document.of_table or dossier.producer in (_CUSTODIAN, *policy.require.signatures):
         return document
-    part = _besides(dossier, _of_tables(dossier))
+    part = _of_model(dossier)
     kinds = tuple(kind for kind in dossier.kinds if kind not in OF_TABLES)
-    return replace(document, dossier=replace(dossier, figures=part.figures, tables=part.tables, kinds=kinds, generation=None))
+    return replace(document, dossier=replace(dossier, figures=part.figures, tables=part.all_tables, kinds=kinds, generation=None))
 
 
 def combined(
@@ -240,7 +241,8 @@ def combined(
     return replace(
         whole,
         figures={name: figure for part in parts for name, figure in part.figures.items()},
-        tables={name: rows for part in parts for name, rows in part.tables.items()},
+        tables={name: rows for part in parts for name, rows in part.tables.items()} | _drawn(parts),
+        study={**whole.study, **_smallest_cell(dossiers)},
         datasets={
             role: facts for one in (*map(_origin_of, of_table), *(m.datasets for m in of_model)) for role, facts in one.items()
         },
@@ -259,30 +261,58 @@ def _stands(document: Document, first: frozenset[str]) -> bool:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a document says of the table, or of the model."""
+    """What a document says of the table, or of the model. draws: (table, figure) -> row, of further draws of the generator."""
 
     figures: Mapping[str, Estimate]
     tables: Mapping[str, Any]
+    draws: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    @property
+    def all_tables(self) -> dict[str, tuple[Mapping[str, Any], ...]]:
+        """With the table of draws, when there is one."""
+        return {**self.tables, **({DRAWS: tuple(self.draws.values())} if self.draws else {})}
 
 
 def _parts_in_order(ordered: Sequence[Document], first: frozenset[str]) -> list[_Part]:
     """What replaces comes after what it replaces. A custodian's measurement of the table stands, in whatever document it is."""
     parts = []
     for one in ordered:
-        stands, table = _stands(one, first), _of_tables(one.dossier)
-        parts.append((stands or one.dossier.producer == _CUSTODIAN, table))
-        parts.append((stands, _besides(one.dossier, table)))
+        stands = _stands(one, first)
+        parts.append((stands or one.dossier.producer == _CUSTODIAN, _of_tables(one.dossier)))
+        parts.append((stands, _of_model(one.dossier)))
     return [part for _, part in sorted(parts, key=lambda pair: pair[0])]
 
 
 def _of_tables(dossier: Dossier) -> _Part:
-    figures = {name: figure for name, figure in dossier.figures.items() if name.partition(".")[0] in OF_TABLES}
-    return _Part(figures, {name: rows for name, rows in dossier.tables.items() if name.startswith(_TABLES)})
+    return _part(dossier, of_table=True)
 
 
-def _besides(dossier: Dossier, table: _Part) -> _Part:
-    figures = {name: figure for name, figure in dossier.figures.items() if name not in table.figures}
-    return _Part(figures, {name: rows for name, rows in dossier.tables.items() if name not in table.tables})
+def _of_model(dossier: Dossier) -> _Part:
+    return _part(dossier, of_table=False)
+
+
+def _part(dossier: Dossier, *, of_table: bool) -> _Part:
+    figures = {name: figure for name, figure in dossier.figures.items() if _is_of_table(name) is of_table}
+    tables = {name: rows for name, rows in dossier.tables.items() if name.startswith(_TABLES) is of_table and name != DRAWS}
+    drawn = {(str(row.get("table")), str(row.get("figure"))): row for row in dossier.tables.get(DRAWS, ())}
+    return _Part(figures, tables, {key: row for key, row in drawn.items() if _is_of_table(key[1]) is of_table})
+
+
+def _is_of_table(figure: str) -> bool:
+    return figure.partition(".")[0] in OF_TABLES
+
+
+def _drawn(parts: Sequence[_Part]) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    rows = {key: row for part in parts for key, row in part.draws.items()}
+    return {DRAWS: tuple(rows[key] for key in sorted(rows))} if rows else {}
+
+
+def _smallest_cell(dossiers: Sequence[Dossier]) -> dict[str, Any]:
+    """The smallest group that any of the documents may show."""
+    cells = [cell for one in dossiers if isinstance(cell := one.study.get("minimum_cell"), dict)]
+    if not cells:
+        return {}
+    return {"minimum_cell": {name: min((cell[name] for cell in cells if name in cell), default=0) for name in ("rows", "events")}}
 
 
 def _origin_of(dossier: Dossier) -> dict[str, Mapping[str, Any]]:

@@ -33,7 +33,7 @@ from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import Observer, Recorded, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from securesystemslib.signer import Signer
 
@@ -71,6 +71,7 @@ def start_run(
     release: Path | str | None = None,
     release_keys: Path | str | None = None,
     signer: Signer | None = None,
+    draws: Sequence[Study] = (),
     progress: Callable[[str], None] = lambda _: None,
     observer: Observer = lambda _: None,
 ) -> Iterator[Run]:
@@ -83,8 +84,9 @@ def start_run(
     release: the signed release of the synthetic table (`release.dsse.json`), which then travels with run and
     version, as does the evidence.json beside it; its digest must be the table's. release_keys: a file of the public keys that it
     is checked with, by default SYNTHML_TRUSTED_KEYS; with neither, only the digest is checked, and that is recorded. signer:
-    whose key signs the evidence (`synthml_tracking.keys.signing_key`); the signed statement is recorded with it. progress: called
-    with a line of text before each piece of work; observer: with each step of recording.
+    whose key signs the evidence (`synthml_tracking.keys.signing_key`); the signed statement is recorded with it. draws: the study
+    with further tables that the same generator made, as `synthml.measure` takes them. progress: called with a line of text before
+    each piece of work; observer: with each step of recording.
 
     Raises TrackingError when the server cannot be reached, InputError for what cannot be measured and for a release that is not
     this table's. An exception of the block marks the run FAILED, records what is known, and goes on.
@@ -120,6 +122,7 @@ def start_run(
             progress=progress,
             observer=observer,
             joined=joined,
+            draws=tuple(draws),
         )
         if not joined:
             _OPEN[run.run_id] = run
@@ -166,6 +169,7 @@ class Run:
     progress: Callable[[str], None]
     observer: Observer
     joined: bool = False
+    draws: tuple[Study, ...] = ()
     _dossier: Dossier | None = field(default=None, init=False)
     _verdict: Verdict | None = field(default=None, init=False)
     _model_id: str | None = field(default=None, init=False)
@@ -303,6 +307,7 @@ class Run:
             seed=self.seed,
             settings=settings,
             pages=self._pages.__setitem__,
+            draws=self.draws,
             progress=self.progress,
         )
         digest = folder_digest(spool.model)

@@ -72,6 +72,9 @@ def _explained(chosen: Policy, name: str) -> list[str]:
     asked += [f"{path} filled in" for path in require.documents]
     if require.freshness_days:
         asked.append(f"evidence not older than {require.freshness_days} days")
+    if require.minimum_cell:
+        cell = require.minimum_cell
+        asked.append(f"groups below {cell.rows} rows or {cell.events} events withheld, no figure of model or bias on fewer rows")
     if require.approvals:
         asked.append(f"{require.approvals} approvals")
     if lineage.no_contamination:
@@ -92,11 +95,15 @@ def _explained(chosen: Policy, name: str) -> list[str]:
 
 def _criterion(criterion: Criterion) -> list[str]:
     whole = {"all": "", "each": ", everywhere it is measured", "groups": ", in every group"}
+    read = {"value": ("value", "value"), "low": ("lower bound",) * 2, "high": ("upper bound",) * 2}
+    lower, upper = read.get(criterion.decided_on, ("lower bound", "upper bound"))
     bounds = []
     if criterion.at_least is not None:
-        bounds.append(f"its lower bound is at least {criterion.at_least:g}")
+        bounds.append(f"its {lower} is at least {criterion.at_least:g}")
     if criterion.at_most is not None:
-        bounds.append(f"its upper bound is at most {criterion.at_most:g}")
+        bounds.append(f"its {upper} is at most {criterion.at_most:g}")
+    if criterion.draws > 1:
+        bounds.append(f"so it is on the worst of {criterion.draws} draws or more")
     tasks = f" ({', '.join(criterion.tasks)} only)" if criterion.tasks else ""
     where = whole.get(criterion.of, f" of {criterion.of}")
     return [

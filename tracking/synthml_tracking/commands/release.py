@@ -119,6 +119,7 @@ def _measured(
             settings=file.settings,
             synthesizer=file.build_synthesizer(),
             rows_at_risk=at_risk.append,
+            draws=file.draws(),
             progress=step,
         )
         step("deciding")
