@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from synthml.metrics import metrics_for
 from synthml.policy import Policy
 from synthml.policy.criteria import policy_schema, shipped_policies
 from synthml.policy.decision import DISTANCES
+from synthml.policy.inheritance import inheritance
 from synthml.policy.vocabulary import RANGES
 
 PARENT = """\
@@ -142,6 +144,18 @@ def test_the_json_schema_is_the_one_of_the_code():
     file = resources.files("synthml.policy") / "policy.schema.json"
     assert file.read_text(encoding="utf-8") == policy_schema()
     assert {"name", "version", "criteria"} <= set(json.loads(policy_schema())["properties"])
+
+
+def test_the_manuals_policy_is_one(tmp_path):
+    """As it stands there, with its loosening told."""
+    manual = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
+    lines = manual.split("    name: ward-readmission", 1)[1].split("\n\n", 1)[0].splitlines()
+    file = tmp_path / "ward.yaml"
+    file.write_text("name: ward-readmission" + "\n".join(line.removeprefix("    ") for line in lines))
+    policy = Policy.load(file)
+    assert policy.require.approvals == 2
+    assert {one.id: one.draws for one in policy.criteria if one.draws > 1} == {"singling-out": 10}
+    assert inheritance(file)[0].loosened.keys() == {"membership"}
 
 
 def test_release_policies_never_rest_on_a_distance_alone():

@@ -62,6 +62,7 @@ def check(file: Path) -> None:
 
 def _explained(chosen: Policy, name: str) -> list[str]:
     from synthml.policy.inheritance import inheritance
+    from synthml.report.wording import plural
 
     require, lineage = chosen.require, chosen.lineage
     lines = [f"{chosen.name}, version {chosen.version}", chosen.description, chosen.digest, ""]
@@ -76,7 +77,7 @@ def _explained(chosen: Policy, name: str) -> list[str]:
         cell = require.minimum_cell
         asked.append(f"groups below {cell.rows} rows or {cell.events} events withheld, no figure of model or bias on fewer rows")
     if require.approvals:
-        asked.append(f"{require.approvals} approvals")
+        asked.append(plural(require.approvals, "approval"))
     if lineage.no_contamination:
         asked.append("a holdout that neither generator nor model has seen")
     if lineage.no_recall:
@@ -102,12 +103,11 @@ def _criterion(criterion: Criterion) -> list[str]:
         bounds.append(f"its {lower} is at least {criterion.at_least:g}")
     if criterion.at_most is not None:
         bounds.append(f"its {upper} is at most {criterion.at_most:g}")
-    if criterion.draws > 1:
-        bounds.append(f"so it is on the worst of {criterion.draws} draws or more")
+    draws = "" if criterion.draws == 1 else f", on the worst of {criterion.draws} draws or more"
     tasks = f" ({', '.join(criterion.tasks)} only)" if criterion.tasks else ""
     where = whole.get(criterion.of, f" of {criterion.of}")
     return [
-        f"  - {criterion.id}: {criterion.figure}{where}: {' and '.join(bounds)}{tasks}"
+        f"  - {criterion.id}: {criterion.figure}{where}: {' and '.join(bounds)}{draws}{tasks}"
         f"{', may be waived' if criterion.waivable else ''}",
         f"      {criterion.source}; set by {criterion.set_by}",
     ]
