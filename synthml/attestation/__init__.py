@@ -23,6 +23,7 @@ from __future__ import annotations
 from synthml.attestation.envelope import Verified, is_envelope, sign, unverified, verify
 from synthml.attestation.keys import is_address, key_id, new_key, private_key, public_keys, public_pem, remote_signer
 from synthml.attestation.predicates import (
+    ACTIVITIES,
     DEPLOYMENT,
     DERIVATION,
     EVIDENCE,
@@ -61,6 +62,7 @@ from synthml.attestation.statement import Statement, Subject
 from synthml.attestation.trust import ROLES, Accepted, Claim, Refused, Trust, TrustedKey, trust_schema
 
 __all__ = [
+    "ACTIVITIES",
     "DEPLOYMENT",
     "DERIVATION",
     "EVIDENCE",

@@ -7,7 +7,8 @@
     gating      deciding from what is attached to a model; promoting: setting an alias on what passes
     verifying   every digest and signature of a model, recomputed
     reviewing   a reviewer's signed decisions
-    recalls     withdrawing a table, and the end of that
+    recalling   withdrawing a table, and the end of that; recalls: those in force; notices: told on the pages of versions
+    deriving    that tables were made from tables, where nothing else tells of it
 
     facts, documents, ancestry          what a gate decides from: evidence that counts, and the tables behind a model
     registry, attachments               one logged model as the store holds it; what its statements are worth
@@ -15,7 +16,7 @@
     impacts, derivations                what depends on a table, through what was made from it
     deployments, plain                  where models serve; text of strangers on its way to a terminal or a sheet
     ledger, entries                     statements about tables, which belong to no single version
-    monitoring  production batches against what a version was proven on, as a series
+    monitoring, series                  production batches against what a version was proven on
     autologging recording what code trains that knows nothing of synthml; adopting: its models, recognising: its tables
     evaluator   the same figures through MLflow's own `evaluate`
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from synthml_tracking.attaching import attach
     from synthml_tracking.autologging import autolog
     from synthml_tracking.deployments import Deployment, list_deployments, record_deployment, retire_deployment
+    from synthml_tracking.deriving import record_derivation
     from synthml_tracking.evaluating import evaluate
     from synthml_tracking.facts import gather_facts
     from synthml_tracking.gating import Judgement, gate, judge
@@ -83,6 +85,7 @@ _HOME = {
     "recall": "recalling",
     "recalls_of": "recalls",
     "record_deployment": "deployments",
+    "record_derivation": "deriving",
     "refuse": "reviewing",
     "resume": "resuming",
     "retire_deployment": "deployments",
@@ -117,6 +120,7 @@ __all__ = [
     "recall",
     "recalls_of",
     "record_deployment",
+    "record_derivation",
     "refuse",
     "resume",
     "retire_deployment",

@@ -17,6 +17,7 @@ from synthml import __version__
 from synthml_tracking.commands.attach import attach
 from synthml_tracking.commands.card import card
 from synthml_tracking.commands.deployment import deployment
+from synthml_tracking.commands.derivation import derivation
 from synthml_tracking.commands.gate import gate, promote, verify
 from synthml_tracking.commands.impact import impact
 from synthml_tracking.commands.key import key as key_group
@@ -57,6 +58,7 @@ cli.add_command(key_group)
 cli.add_command(policy_group)
 cli.add_command(recall)
 cli.add_command(deployment)
+cli.add_command(derivation)
 cli.add_command(impact)
 cli.add_command(lineage)
 cli.add_command(trust)

@@ -25,6 +25,7 @@ from synthml.attestation.predicates.deployment import (
     retirement_v1,
 )
 from synthml.attestation.predicates.derivation import (
+    ACTIVITIES,
     DERIVATION,
     DerivationPredicate,
     Material,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from synthml.attestation.statement import Statement
 
 __all__ = [
+    "ACTIVITIES",
     "DEPLOYMENT",
     "DERIVATION",
     "EVIDENCE",
