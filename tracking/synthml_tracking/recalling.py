@@ -17,7 +17,8 @@ from synthml_tracking.clock import now as time_now
 from synthml_tracking.impacts import Reached
 from synthml_tracking.ledger import open_ledger
 from synthml_tracking.notices import with_notice, without_notices
-from synthml_tracking.recalls import MOST_OF_A_REASON, Recall, in_force, resolve_digest
+from synthml_tracking.plain import reason_of
+from synthml_tracking.recalls import Recall, in_force, resolve_digest
 from synthml_tracking.trust import find_trust
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def recall(
     judge, moment = find_trust(trust), now or time_now()
     with open_ledger(tracking_uri, "recording the recall") as ledger:
         full = resolve_digest(ledger.client, digest, ledger)
-        statement = recall_statement([full], RecallPredicate(_reason(reason), iso(moment)))
+        statement = recall_statement([full], RecallPredicate(reason_of(reason), iso(moment)))
         raw = statement.to_json() if signer is None else sign(statement, signer)
         ledger.append(raw)
         identity = "sha256:" + hashlib.sha256(raw).hexdigest()
@@ -96,7 +97,7 @@ def lift_recall(
         standing = in_force(full, ledger.about(full), judge, moment)
         if not standing:
             raise InputError(f"no recall of {full} is in force: there is nothing to lift")
-        predicate = RecallLiftPredicate(tuple(one.identity for one in standing), _reason(reason), iso(moment))
+        predicate = RecallLiftPredicate(tuple(one.identity for one in standing), reason_of(reason), iso(moment))
         raw = sign(recall_lift_statement([full], predicate), signer)
         claim = judge.claim(raw, moment)
         if not claim:
@@ -137,12 +138,3 @@ def _written(ledger: Ledger, version: AffectedVersion, text: str) -> bool:
         _log.warning("%s", error)
         return False
     return True
-
-
-def _reason(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise InputError("a reason is needed")
-    if len(reason) > MOST_OF_A_REASON:
-        raise InputError(f"the reason has {len(reason):,} characters; at most {MOST_OF_A_REASON:,} are kept")
-    return reason

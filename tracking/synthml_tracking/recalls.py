@@ -16,6 +16,7 @@ from synthml_tracking.client import experiment_ids
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger, open_ledger
+from synthml_tracking.plain import MOST_OF_A_REASON
 from synthml_tracking.trust import find_trust
 
 if TYPE_CHECKING:
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from synthml.attestation import Claim, Trust
     from synthml_tracking.entries import Entry
 
-__all__ = ["MOST_OF_A_REASON", "Recall", "full_digests", "in_force", "recalls_of", "resolve_digest"]
+__all__ = ["Recall", "full_digests", "in_force", "recalls_of", "resolve_digest"]
 
 _FULL = re.compile(r"(sha256|hmac-sha256):[0-9a-f]{64}")
 _PREFIX = re.compile(r"(?:(?:sha256|hmac-sha256):)?([0-9a-f]{12,64})")
-MOST_OF_A_REASON = 1000  # characters
 
 
 @dataclass(frozen=True)

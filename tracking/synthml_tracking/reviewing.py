@@ -15,6 +15,7 @@ from synthml_tracking.attaching import attach
 from synthml_tracking.clock import iso
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.facts import gather_facts
+from synthml_tracking.plain import reason_of
 from synthml_tracking.trust import find_trust
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from synthml_tracking.facts import Gathered
 
 __all__ = ["approve", "refuse", "waive"]
-
-_REASON = 1000
 
 
 def approve(
@@ -55,7 +54,7 @@ def approve(
     gathered = gather_facts(model_uri, chosen, trust=judge, tracking_uri=tracking_uri, now=moment)
     if not any(document.counts for document in gathered.documents):
         raise InputError(f"there is no evidence that counts under {chosen.name}: there is nothing to approve")
-    predicate = ReviewPredicate("approved", _told(reason), iso(moment), Signatory(key.public_key.keyid), iso(until))
+    predicate = ReviewPredicate("approved", reason_of(reason), iso(moment), Signatory(key.public_key.keyid), iso(until))
     statement = review_statement(predicate, model=gathered.found.digest, evidence=gathered.dossier.digest, policy=chosen.digest)
     return _attached(statement, key, gathered, judge, tracking_uri, by_another=True)
 
@@ -80,7 +79,7 @@ def refuse(
     key, chosen, moment = _signer(signer), _policy(policy), now or time_now()
     judge, until = find_trust(trust), None if expires is None else iso(_until(expires, moment))
     gathered = gather_facts(model_uri, chosen, trust=judge, tracking_uri=tracking_uri, now=moment)
-    predicate = ReviewPredicate("refused", _told(reason), iso(moment), Signatory(key.public_key.keyid), until)
+    predicate = ReviewPredicate("refused", reason_of(reason), iso(moment), Signatory(key.public_key.keyid), until)
     statement = review_statement(predicate, model=gathered.found.digest, evidence=gathered.dossier.digest, policy=chosen.digest)
     return _attached(statement, key, gathered, judge, tracking_uri, by_another=False)
 
@@ -109,7 +108,7 @@ def waive(
     if not asked[criterion].waivable:
         raise InputError(f"{chosen.name} does not let '{criterion}' be waived")
     gathered = gather_facts(model_uri, chosen, trust=judge, tracking_uri=tracking_uri, now=moment)
-    predicate = WaiverPredicate(criterion, _told(reason), iso(moment), iso(until), Signatory(key.public_key.keyid))
+    predicate = WaiverPredicate(criterion, reason_of(reason), iso(moment), iso(until), Signatory(key.public_key.keyid))
     statement = waiver_statement(predicate, model=gathered.found.digest, policy=chosen.digest)
     return _attached(statement, key, gathered, judge, tracking_uri, by_another=True)
 
@@ -145,15 +144,6 @@ def _signer(signer: Signer | None) -> Signer:
     if signer is None:
         raise InputError("a review counts only when it is signed: give --sign-key, or SYNTHML_SIGNING_KEY")
     return signer
-
-
-def _told(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise InputError("a reason is needed")
-    if len(reason) > _REASON:
-        raise InputError(f"the reason has {len(reason):,} characters; at most {_REASON:,} are kept")
-    return reason
 
 
 def _until(expires: datetime | date | str, now: datetime) -> datetime:
