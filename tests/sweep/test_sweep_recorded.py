@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from patients import patients
 
+from synthml.attestation import is_envelope, new_key, unverified
 from synthml_tracking.ledger import Ledger
 
 STUDY = """
@@ -37,7 +39,8 @@ def folder(tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own store, which is read here without the package's client
 def test_a_sweep_is_a_parent_with_a_nested_run_for_every_draw(folder):
-    done, uri = command(folder, "--grid", "min_leaf=2,40", "--draws", "1", "--output", "out", "--json")
+    (folder / "key.pem").write_bytes(new_key())
+    done, uri = command(folder, "--grid", "min_leaf=2,40", "--draws", "1", "--output", "out", "--json", "--sign-key", "key.pem")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert set(told["outcomes"]) == {"min_leaf=2", "min_leaf=40"}
@@ -62,7 +65,14 @@ def test_a_sweep_is_a_parent_with_a_nested_run_for_every_draw(folder):
     named = {run.info.run_id: {key.removeprefix("synthml.ds."): role for key, role in run.data.tags.items()} for run in nested}
     (source,) = {key for tables in named.values() for key, role in tables.items() if role == "source"}
     drawn = {key for tables in named.values() for key, role in tables.items() if role == "synthetic"}
-    assert {key for entry in Ledger(client).made_from(source) for key in entry.subjects} == drawn
+    made = Ledger(client).made_from(source)
+    assert {key for entry in made for key in entry.subjects} == drawn
+    assert all(is_envelope(entry.raw) for entry in made)
+    for run in runs:
+        (statement,) = client.list_artifacts(run.info.run_id, "synthml/attestations")
+        raw = Path(client.download_artifacts(run.info.run_id, statement.path, tempfile.mkdtemp(dir=folder))).read_bytes()
+        (key,) = [key.removeprefix("synthml.ev.") for key in run.data.tags if key.startswith("synthml.ev.")]
+        assert unverified(raw).statement.digest_of("evidence").startswith(f"sha256:{key}")
 
 
 @pytest.mark.parametrize(

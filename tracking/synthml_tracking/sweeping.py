@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import TrackingError
 from synthml_tracking import items
+from synthml_tracking.attachments import signed_evidence
 from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, without_autolog
 from synthml_tracking.spool import Plan, Spool, Target
 from synthml_tracking.writer import write
@@ -20,6 +21,9 @@ from synthml_tracking.writer import write
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from securesystemslib.signer import Signer
+
+    from synthml.evidence import Dossier
     from synthml.sweep import Draw, Sweep
 
 __all__ = ["SweepRun", "start_sweep"]
@@ -28,8 +32,8 @@ __all__ = ["SweepRun", "start_sweep"]
 class SweepRun:
     """An open sweep. run_id: the parent run."""
 
-    def __init__(self, client: Any, uri: str, run: Any) -> None:
-        self._client, self._uri = client, uri
+    def __init__(self, client: Any, uri: str, run: Any, signer: Signer | None) -> None:
+        self._client, self._uri, self._signer = client, uri, signer
         self._experiment = str(run.info.experiment_id)
         self._artifacts = str(run.info.artifact_uri)
         self.run_id = str(run.info.run_id)
@@ -42,26 +46,37 @@ class SweepRun:
             run = self._client.create_run(self._experiment, tags=tags)
         outcome = f"{draw.verdict.outcome} under {draw.verdict.policy}"
         told = items.draw(draw.study, draw.dossier, draw.setting.parameters, draw.number, outcome)
-        listed = (*told, *items.descent(draw.study, draw.dossier))
+        listed = (*told, *items.descent(draw.study, draw.dossier, self._signer))
         evidence = next(item.path for item in listed if isinstance(item, items.ArtifactItem))
-        self._write(run.info.run_id, str(run.info.artifact_uri), listed, {evidence: draw.dossier.to_json()})
+        self._write(run.info.run_id, str(run.info.artifact_uri), draw.dossier, listed, {evidence: draw.dossier.to_json()})
 
     def finish(self, swept: Sweep, generator: str, policy: str) -> None:
         """The parent's own figures, tags and report."""
         files = items.artifact_files(swept.dossier, None)
         listed = items.sweep(swept.dossier, generator, policy, swept.outcomes, artifacts=sorted(files))
-        self._write(self.run_id, self._artifacts, tuple(listed), files)
+        self._write(self.run_id, self._artifacts, swept.dossier, tuple(listed), files)
 
-    def _write(self, run_id: str, artifacts: str, listed: tuple[items.Item, ...], files: Mapping[str, bytes]) -> None:
+    def _write(
+        self, run_id: str, artifacts: str, dossier: Dossier, listed: tuple[items.Item, ...], files: Mapping[str, bytes]
+    ) -> None:
+        """With the signed statement about the evidence, when there is a key."""
+        signed = signed_evidence(dossier, self._signer)
+        whole = (*listed, *items.attaching([one.path for one in signed], {one.tag: one.kind for one in signed}, ()))
+        target = Target(self._uri, self._experiment, run_id, time.time_ns() // 1_000_000, artifacts)
         spool = Spool.begin()
-        spool.seal(Plan(Target(self._uri, self._experiment, run_id, time.time_ns() // 1_000_000, artifacts), listed), files)
+        spool.seal(Plan(target, whole), {**files, **{one.path: one.raw for one in signed}})
         write(spool)
         spool.remove()
 
 
 @contextmanager
-def start_sweep(name: str, *, experiment: str, tracking_uri: str | None = None) -> Iterator[SweepRun]:
-    """A parent run, open until the block ends; an exception marks it FAILED, an interrupt KILLED. Raises TrackingError."""
+def start_sweep(
+    name: str, *, experiment: str, tracking_uri: str | None = None, signer: Signer | None = None
+) -> Iterator[SweepRun]:
+    """A parent run, open until the block ends; an exception marks it FAILED, an interrupt KILLED. Raises TrackingError.
+
+    signer: signs the evidence of each draw and of the whole, and what the draws were made of.
+    """
     uri = tracking_uri_of(tracking_uri)
     with address(uri), without_autolog():
         client = load_mlflow().MlflowClient(tracking_uri=uri)
@@ -69,7 +84,7 @@ def start_sweep(name: str, *, experiment: str, tracking_uri: str | None = None) 
             found = client.get_experiment_by_name(experiment)
             place = found.experiment_id if found is not None else client.create_experiment(experiment)
             run = client.create_run(place, tags={"mlflow.runName": name})
-        sweep = SweepRun(client, uri, run)
+        sweep = SweepRun(client, uri, run, signer)
         try:
             yield sweep
         except BaseException as error:

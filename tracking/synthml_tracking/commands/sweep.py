@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthml_tracking.commands.options import AS_JSON, TRACKING_URI
+from synthml_tracking.commands.options import AS_JSON, SIGN_KEY, TRACKING_URI
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ _STUDY = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--experiment", help="Overrides the study file's experiment.")
 @TRACKING_URI
 @click.option("--seed", type=int, help="Overrides the study file's seed.")
+@SIGN_KEY
 @AS_JSON
 def sweep(
     study: Path,
@@ -49,6 +50,7 @@ def sweep(
     experiment: str | None,
     tracking_uri: str | None,
     seed: int | None,
+    sign_key: Path | None,
     as_json: bool,
 ) -> None:
     """What does privacy cost, and which patients pay? Trains the generator at every setting of the grid and measures each draw.
@@ -60,8 +62,10 @@ def sweep(
     from synthml.sweep import grid_of, run_sweep
     from synthml_tracking.clock import now
     from synthml_tracking.console import steps
+    from synthml_tracking.keys import signing_key
     from synthml_tracking.sweeping import start_sweep
 
+    signer = signing_key(sign_key)
     points, chosen, file = grid_of(grid), Policy.load(policy), StudyFile.load(study)
     lacking = [role for role in ("source", "holdout") if role not in file.tables]
     if lacking:
@@ -77,7 +81,10 @@ def sweep(
     with (
         steps(2 * len(points) * (draws + 1), quiet=as_json) as step,
         start_sweep(
-            f"sweep of {', '.join(grid)}", experiment=experiment or file.experiment or "synthml", tracking_uri=tracking_uri
+            f"sweep of {', '.join(grid)}",
+            experiment=experiment or file.experiment or "synthml",
+            tracking_uri=tracking_uri,
+            signer=signer,
         ) as run,
     ):
         step("reading the tables")
