@@ -322,6 +322,17 @@ def test_requests_do_not_grow_with_the_ledger(model, monkeypatch):
     assert few <= 26, calls
 
 
+@pytest.mark.parametrize("version", ["0", "2", None])
+def test_evidence_of_a_schema_that_is_not_read_stops_the_gate(model, version):
+    """Older or newer, whatever it says for the model: it is there, and nobody knows what it says against it."""
+    data = {**model.evidence("engineer", 0.9).to_dict(), "schema_version": version}
+    raw = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+    model._put(f"synthml/evidence/{hashlib.sha256(raw).hexdigest()[:32]}.json", raw)
+    with pytest.raises(EvidenceError, match="schema_version"):
+        judged(model)
+    assert not tracking.verify(model.uri, trust=trust(), now=NOW)
+
+
 def test_an_artifact_that_is_no_document_of_ours_is_not_read(model):
     """Names that are no digest, a folder, somebody's notes."""
     place = model.artifacts / "synthml/evidence"

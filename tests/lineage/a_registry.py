@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def a_model(uri: str, tables: dict[str, str], *, name: str = "risk", noted: dict
     """A model in the store, with the tags that a wrapped run leaves. noted: tables that its own files name."""
     client = load_mlflow().MlflowClient(uri)
     run = client.create_run("0")
-    logged = client.create_logged_model("0", name=name, source_run_id=run.info.run_id)
+    logged = client.create_logged_model("0", name=re.sub(r"[^\w-]", "-", name)[:50], source_run_id=run.info.run_id)
     place = Path(logged.artifact_location.removeprefix("file://"))
     place.mkdir(parents=True)
     metadata = {"synthml": {"datasets": {"synthetic": tables["synthetic"]} if noted is None else noted}}

@@ -192,15 +192,25 @@ def located(client: Any, model_uri: str) -> tuple[str, str | None]:
         raise InputError(
             f"'{model_uri}' is no model: expected models:/NAME/1, models:/NAME@alias, models:/m-... or runs:/ID/model"
         )
-    if "@" in rest:
-        name, _, alias = rest.rpartition("@")
-        return _of_version(client, client.get_model_version_by_alias(name, alias))
-    if "/" in rest:
-        name, _, number = rest.rpartition("/")
-        return _of_version(client, client.get_model_version(name, number))
+    named = version_named(client, model_uri)
+    if named is not None:
+        return _of_version(client, client.get_model_version(*named))
     if rest.startswith("m-"):
         return rest, None
     raise InputError(f"'{model_uri}' names no version: write models:/{rest}/1 or models:/{rest}@alias")
+
+
+def version_named(client: Any, model_uri: str) -> tuple[str, str] | None:
+    """(name, number) of models:/NAME/1 and of models:/NAME@alias, followed; None for any other address. A name may hold `@`."""
+    kind, _, rest = model_uri.partition(":/")
+    rest = rest.strip("/")
+    if kind != "models":
+        return None
+    name, slash, number = rest.rpartition("/")
+    if slash:
+        return name, number
+    name, at, alias = rest.rpartition("@")
+    return (name, str(client.get_model_version_by_alias(name, alias).version)) if at else None
 
 
 def _of_version(client: Any, version: Any) -> tuple[str, str | None]:

@@ -109,7 +109,7 @@ class RecordingDeployments(BaseDeploymentClient):  # type: ignore[misc]
         )
         for one in before:
             if one.identity != made.identity:
-                self._retire(one, settings, f"replaced by {made.version or made.model}")
+                self._retire(one, settings, f"replaced by {made.serving or made.model}")
         return done
 
     def delete_deployment(self, name: str, config: dict[str, Any] | None = None, endpoint: str | None = None) -> Any:

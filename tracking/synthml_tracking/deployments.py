@@ -46,7 +46,7 @@ _DAMAGED = "its document is damaged"
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model that serves, or did. identity: `sha256:<hex>` of the statement; model: digest of its files.
+    """A model that serves, or did. identity: `sha256:<hex>` of the statement; model: digest of its files; version: as recorded.
 
     state: live, planned (since is yet to come), overdue (its planned end has passed, nobody retired it) or retired.
     signature: who signed, or why that does not count; verified: whether it does. ended_by, reason: of the retirement.
@@ -82,8 +82,13 @@ class Deployment:
         """Whether it is to be taken down when it must not serve: everything that was not retired."""
         return self.state != "retired"
 
+    @property
+    def serving(self) -> str:
+        """The version on its way to a terminal; empty when none is named."""
+        return one_line(self.version or "")
+
     def __str__(self) -> str:
-        where = f"{self.environment}  {self.endpoint}  {self.version or 'model ' + self.model[:19]}"
+        where = f"{self.environment}  {self.endpoint}  {self.serving or 'model ' + self.model[:19]}"
         times = f"since {self.since}" + (f" until {self.ended or self.until}" if self.ended or self.until else "")
         told = "" if self.doubtful is None else f"; an end was told that does not count: {self.doubtful}"
         return f"{self.state}  {where}  {times}, by {self.by}  ({self.signature}){told}"
@@ -145,7 +150,7 @@ def _deployment(entry: Entry, claim: Claim | None, now: datetime) -> Deployment:
     return Deployment(
         identity=entry.identity,
         model=claim.statement.digest_of("model") or claim.statement.digests[0],
-        version=None if told.version is None else one_line(told.version),
+        version=told.version,
         environment=one_line(told.environment),
         endpoint=one_line(told.endpoint),
         since=one_line(told.since),
@@ -342,14 +347,10 @@ def _told(text: str, name: str) -> str:
 
 def _version(client: Any, model_uri: str) -> str | None:
     """`models:/NAME/1`, the alias followed; None when the address names no version."""
-    kind, _, rest = model_uri.partition(":/")
-    rest = rest.strip("/")
-    if kind != "models":
-        return None
-    if "@" in rest:
-        name, _, alias = rest.rpartition("@")
-        return f"models:/{name}/{client.get_model_version_by_alias(name, alias).version}"
-    return f"models:/{rest}" if "/" in rest else None
+    from synthml_tracking.client import version_named
+
+    named = version_named(client, model_uri)
+    return None if named is None else "models:/{}/{}".format(*named)
 
 
 def _only_version(found: Found) -> str | None:
@@ -386,7 +387,7 @@ def _one(found: Sequence[Deployment], which: str, environment: str | None) -> De
         return serving[0]
     if not serving:
         raise InputError(f"nothing that serves is named {one_line(which, 90)!r}" + ("; it was retired already" if named else ""))
-    told = "\n".join(f"  {one.identity[7:23]}  {one.environment}  {one.version or one.model}" for one in serving[:10])
+    told = "\n".join(f"  {one.identity[7:23]}  {one.environment}  {one.serving or one.model}" for one in serving[:10])
     raise InputError(f"{one_line(which, 90)!r} names {len(serving)} deployments; name one by its first hex:\n{told}")
 
 

@@ -164,7 +164,7 @@ class Impact:
 
 
 def _take_down(one: Deployment) -> str:
-    return f"{one.environment}  {one.endpoint}  {one.version or one.model}  ({one.state})"
+    return f"{one.environment}  {one.endpoint}  {one.serving or one.model}  ({one.state})"
 
 
 def _version_rows(one: AffectedVersion) -> Iterable[tuple[str, ...]]:

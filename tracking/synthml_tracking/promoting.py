@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError, InputError
-from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, load_mlflow, patience, tracking_uri_of, version_named
 from synthml_tracking.gating import judge, recorded
 
 if TYPE_CHECKING:
@@ -99,15 +99,10 @@ def promote(
 
 
 def _version(client: Any, model_uri: str) -> tuple[str, str]:
-    kind, _, rest = model_uri.partition(":/")
-    rest = rest.strip("/")
-    if kind == "models" and "@" in rest:
-        name, _, alias = rest.rpartition("@")
-        return name, str(client.get_model_version_by_alias(name, alias).version)
-    name, slash, number = rest.rpartition("/")
-    if kind != "models" or not slash or not _NUMBER.fullmatch(number):
+    named = version_named(client, model_uri)
+    if named is None or not _NUMBER.fullmatch(named[1]):
         raise InputError(f"'{model_uri[:200]}' names no registered version: expected models:/NAME/1 or models:/NAME@alias")
-    return name, number
+    return named
 
 
 @dataclass

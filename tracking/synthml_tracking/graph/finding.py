@@ -157,8 +157,7 @@ class _Built:
     # ---- its parts
 
     def _root_of(self, ref: str, model_id: str) -> str:
-        node = f"version:{ref}" if "@" not in ref else f"alias:{ref}"
-        return node if node in self.nodes else f"model:{model_id}"
+        return next((node for node in (f"version:{ref}", f"alias:{ref}") if node in self.nodes), f"model:{model_id}")
 
     def _tables(self) -> list[str]:
         return [node.id.removeprefix("table:") for node in self.nodes.values() if node.kind == "table"]
