@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -163,7 +164,7 @@ class Dossier:
         """Canonical JSON of the document."""
         return canonical_json(self.to_dict())
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """`sha256:<hex>` of the document."""
         return "sha256:" + hashlib.sha256(self.to_json()).hexdigest()

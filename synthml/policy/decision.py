@@ -230,6 +230,8 @@ def _criterion(criterion: Criterion, dossier: Dossier, cell: Cell | None) -> Ite
 
 def _matching(criterion: Criterion, figures: Mapping[str, Estimate]) -> Iterator[tuple[str, Estimate]]:
     for text, figure in figures.items():
+        if not text.startswith(criterion.figure):
+            continue
         name = FigureId.parse(text)
         if name.name != criterion.figure:
             continue
