@@ -97,13 +97,19 @@ class Dossier:
             notes=(*self.notes, *evidence.notes),
         )
 
+    @property
+    def synthetic(self) -> str | None:
+        """Digest of the synthetic table; None when the evidence names none."""
+        digest = (self.datasets.get("synthetic") or {}).get("digest")
+        return None if digest is None else str(digest)
+
     def with_draws(self, others: Iterable[Dossier]) -> Dossier:
         """With the figures of further tables that the same generator made, measured alike; `tables["draws"]` holds them.
 
         Raises EvidenceError when one of them, or two, is about the same table.
         """
-        measured = [(_table_of(other), other) for other in others]
-        tables = [_table_of(self), *(table for table, _ in measured)]
+        measured = [(other.synthetic, other) for other in others]
+        tables = [self.synthetic, *(table for table, _ in measured)]
         if len(set(tables)) < len(tables):
             raise EvidenceError("two draws are the same table, which tells nothing of how tables of this generator differ")
         rows = [
@@ -113,13 +119,13 @@ class Dossier:
         ]
         return replace(self, tables={**self.tables, DRAWS: (*self.tables.get(DRAWS, ()), *rows)})
 
-    @property
+    @cached_property
     def draws(self) -> tuple[Mapping[str, Estimate], ...]:
         """The figures of each further draw. Raises EvidenceError for rows that are none."""
         found: dict[str, dict[str, Estimate]] = {}
         try:
             for row in self.tables.get(DRAWS, ()):
-                if row["table"] != _table_of(self):
+                if row["table"] != self.synthetic:
                     figure = Estimate(**{key: row[key] for key in _DRAWN})
                     found.setdefault(str(row["table"]), {})[str(row["figure"])] = figure
         except (KeyError, TypeError, ValueError) as error:
@@ -229,10 +235,6 @@ class Dossier:
         from synthml.report.notebook import dossier_html
 
         return dossier_html(self)
-
-
-def _table_of(dossier: Dossier) -> str:
-    return str((dossier.datasets.get("synthetic") or {}).get("digest"))
 
 
 def _plain_row(row: Row) -> dict[str, Any]:

@@ -5,14 +5,12 @@ A dossier knows its tables, generator and model; a registry knows what went befo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["KINDS", "Graph", "Link", "Node"]
+__all__ = ["KINDS", "Graph", "Link", "Node", "generator_name"]
 
 KINDS = ("table", "making", "run", "model", "version", "alias", "deployment")
 
@@ -76,3 +74,9 @@ class Graph:
         nodes = [{"id": node.id, "kind": node.kind, "name": node.name, "facts": dict(node.facts)} for node in self.nodes.values()]
         links = [{"from": link.start, "to": link.end, "label": link.label} for link in self.links]
         return {"root": self.root, "nodes": nodes, "links": links}
+
+
+def generator_name(generation: Mapping[str, Any] | None) -> str:
+    """Name and version of the generator, from a generation record; empty where it names none."""
+    told = (generation or {}).get("generator")
+    return " ".join(str(told[part]) for part in ("name", "version") if told.get(part)) if isinstance(told, Mapping) else ""

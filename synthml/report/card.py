@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synthml.policy.verdict import Verdict
     from synthml.report.terms import MetricTerm
 
-__all__ = ["reviewer_card"]
+__all__ = ["LIMIT", "reviewer_card"]
 
 LIMIT = 5000
 _LEAST_LIMIT = 1000

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from synthml.evidence import canonical_json
+from synthml.lineage import generator_name
 from synthml.policy.comparison import worst_outcome
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ def _responsible(record: Mapping[str, Any], dossier: Dossier) -> dict[str, Any]:
     source, preparation = record.get("source") or {}, record.get("preparation") or {}
     limitations = source.get("limitations")
     limits = limitations if isinstance(limitations, Mapping) else {}
-    generator, output = record.get("generator") or {}, record.get("output") or {}
-    made = " ".join(str(generator[part]) for part in ("name", "version") if generator.get(part))
+    made, output = generator_name(record), record.get("output") or {}
     personal = [*(dossier.study.get("quasi_identifiers") or ()), *(dossier.study.get("secrets") or ())]
     dropped, pseudonymised = preparation.get("dropped"), preparation.get("pseudonymised")
     raw = {"rows": source.get("n"), "people": source.get("subjects"), "period": source.get("period")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthml.lineage import Graph, Link, Node
+from synthml.lineage import Graph, Link, Node, generator_name
 from synthml.report.wording import label, prose
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ def graph_of(reading: Reading) -> Graph:
     synthetic = [digest for digest, told in roles.items() if "synthetic" in told]
     sources = [digest for digest, told in roles.items() if "source" in told and digest not in synthetic]
     for made in synthetic[:1] if sources else ():
-        generator = " ".join(str(part) for part in (reading.document("generator", p) for p in ("name", "version")) if part)
-        nodes["making"] = Node("making", "making", generator or "synthesis")
+        nodes["making"] = Node("making", "making", generator_name(dossier.generation) or "synthesis")
         links += [*(Link(f"table:{one}", "making") for one in sources), Link("making", f"table:{made}")]
     model = (dossier.model or {}).get("digest")
     if model:

@@ -199,11 +199,11 @@ class _Reader:
 
     def drawn(self, data: Mapping[str, Any]) -> tuple[Path, ...]:
         tables = data.get("tables")
-        given = tables.get(_DRAWS) if isinstance(tables, Mapping) else None
-        if given is None:
+        if not isinstance(tables, Mapping) or tables.get(_DRAWS) is None:
             return ()
+        given = tables[_DRAWS]
         files = isinstance(given, list) and all(isinstance(one, str) for one in given)
-        if not files or "synthetic" not in self.document.data["tables"]:
+        if not files or "synthetic" not in tables:
             told = "is not a list of files beside tables.synthetic"
             self.wrong(("tables", _DRAWS), told, "Write `draws: [second.parquet]`: further tables of the same generator.")
             return ()

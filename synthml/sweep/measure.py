@@ -99,15 +99,11 @@ def run_sweep(
                 found.append(_decided(setting, number, *alike[-1], policy, now))
                 each(found[-1])
         for number, (study, dossier) in enumerate(alike if together else (), start=1):
-            others = {_table(other): other for _, other in alike if _table(other) != _table(dossier)}
+            others = {other.synthetic: other for _, other in alike if other.synthetic != dossier.synthetic}
             whole = dossier.with_draws(others.values())
             found.append(_decided(setting, number, study, whole, policy, now))
             each(found[-1])
     return _summed(found)
-
-
-def _table(dossier: Dossier) -> str:
-    return str(dossier.datasets["synthetic"]["digest"])
 
 
 def _decided(setting: Setting, number: int, study: Study, dossier: Dossier, policy: Policy, now: datetime) -> Draw:

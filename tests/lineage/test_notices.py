@@ -10,9 +10,10 @@ from gate.conftest import AUROC, NOW, POLICY, TABLES
 from lineage.a_registry import KEYS, SOURCE, SYNTHETIC, a_model, asking, release, trust
 
 import synthml_tracking as tracking
+from synthml.report.card import LIMIT
 from synthml_tracking.cli import main
 from synthml_tracking.client import load_mlflow
-from synthml_tracking.notices import LIMIT, is_ours, with_notice, without_notices
+from synthml_tracking.notices import is_ours, with_notice, without_notices
 from synthml_tracking.recalls import Recall
 
 BY_HAND = "Talk to the ward before use."

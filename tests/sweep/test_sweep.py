@@ -48,24 +48,26 @@ class Blurred:
         return synthml.GenerationRecord(label="synthetic")
 
 
+def sweep_of(rows, grid, policy, **changes):
+    return run_sweep(
+        SCHEMA,
+        patients(rows, 1, per_subject=2),
+        patients(rows, 2, per_subject=2, first_subject=10_000),
+        lambda setting: Blurred(**setting.parameters),
+        grid_of([grid]),
+        model=LogisticRegression(max_iter=300),
+        policy=policy,
+        now=NOW,
+        settings=QUICK,
+        **changes,
+    )
+
+
 @pytest.fixture(scope="module")
 def swept():
     seen = []
-    found = run_sweep(
-        SCHEMA,
-        patients(900, 1, per_subject=2),
-        patients(900, 2, per_subject=2, first_subject=10_000),
-        lambda setting: Blurred(**setting.parameters),
-        grid_of(["noise=0,0.9"]),
-        model=LogisticRegression(max_iter=300),
-        policy=synthml.Policy.load("release-singapore"),
-        now=NOW,
-        draws=2,
-        seed=4,
-        settings=QUICK,
-        each=seen.append,
-    )
-    return found, seen
+    policy = synthml.Policy.load("release-singapore")
+    return sweep_of(900, "noise=0,0.9", policy, draws=2, seed=4, each=seen.append), seen
 
 
 def test_every_draw_of_every_setting_is_measured_and_handed_on_at_once(swept):
@@ -158,24 +160,9 @@ def test_a_policy_that_asks_for_several_draws_decides_each_beside_the_others():
     """Every draw of a setting comes to the same decision, the worst; with too few draws none passes."""
     criterion = {"id": "auroc", "figure": "utility.auroc.tstr", "at_least": 0.4, "draws": 2, "source": "s", "set_by": "o"}
     asking = synthml.Policy(name="p", version=1, lineage={"no_contamination": False}, criteria=(criterion,))
-
-    def run(draws):
-        return run_sweep(
-            SCHEMA,
-            patients(600, 1, per_subject=2),
-            patients(600, 2, per_subject=2, first_subject=10_000),
-            lambda setting: Blurred(**setting.parameters),
-            grid_of(["noise=0,0.5"]),
-            model=LogisticRegression(max_iter=300),
-            policy=asking,
-            now=NOW,
-            draws=draws,
-            settings=QUICK,
-        )
-
-    swept = run(2)
+    swept = sweep_of(600, "noise=0,0.5", asking, draws=2)
     found = [[d.found for d in draw.verdict.decisions if d.id == "auroc"] for draw in swept.draws]
     assert found[0] == found[1]
     assert found[2] == found[3]
     assert found[0][0].startswith("worst of 2 draws")
-    assert set(run(1).outcomes.values()) == {"insufficient"}
+    assert set(sweep_of(600, "noise=0,0.5", asking, draws=1).outcomes.values()) == {"insufficient"}

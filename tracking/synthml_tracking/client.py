@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from synthml.errors import InputError, TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "address",
@@ -103,13 +103,18 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 def experiment_ids(client: Any, view: int) -> list[str]:
     """Ids of all experiments; a request for each thousand. view: of `mlflow.entities.ViewType`."""
-    found, token = [], None
+    return [str(one.experiment_id) for one in paged(client.search_experiments, view_type=view, max_results=1000)]
+
+
+def paged(search: Callable[..., Any], *given: Any, **asked: Any) -> Iterator[Any]:
+    """Everything that a search finds; a request for each page, when it is come to."""
+    token = None
     while True:
-        page = client.search_experiments(view_type=view, max_results=1000, page_token=token)
-        found += [str(one.experiment_id) for one in page]
+        page = search(*given, **asked, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 @contextmanager
@@ -192,9 +197,10 @@ def located(client: Any, model_uri: str) -> tuple[str, str | None]:
         raise InputError(
             f"'{model_uri}' is no model: expected models:/NAME/1, models:/NAME@alias, models:/m-... or runs:/ID/model"
         )
-    named = version_named(client, model_uri)
+    named = _parsed(rest)
     if named is not None:
-        return _of_version(client, client.get_model_version(*named))
+        name, which, is_alias = named
+        return _of_version(client, (client.get_model_version_by_alias if is_alias else client.get_model_version)(name, which))
     if rest.startswith("m-"):
         return rest, None
     raise InputError(f"'{model_uri}' names no version: write models:/{rest}/1 or models:/{rest}@alias")
@@ -203,14 +209,20 @@ def located(client: Any, model_uri: str) -> tuple[str, str | None]:
 def version_named(client: Any, model_uri: str) -> tuple[str, str] | None:
     """(name, number) of models:/NAME/1 and of models:/NAME@alias, followed; None for any other address. A name may hold `@`."""
     kind, _, rest = model_uri.partition(":/")
-    rest = rest.strip("/")
-    if kind != "models":
+    named = _parsed(rest.strip("/")) if kind == "models" else None
+    if named is None:
         return None
-    name, slash, number = rest.rpartition("/")
-    if slash:
-        return name, number
-    name, at, alias = rest.rpartition("@")
-    return (name, str(client.get_model_version_by_alias(name, alias).version)) if at else None
+    name, which, is_alias = named
+    return name, str(client.get_model_version_by_alias(name, which).version) if is_alias else which
+
+
+def _parsed(rest: str) -> tuple[str, str, bool] | None:
+    """(name, number or alias, whether it is an alias) of NAME/1 and NAME@alias; None for anything else."""
+    for mark in "/@":
+        name, found, which = rest.rpartition(mark)
+        if found:
+            return name, which, mark == "@"
+    return None
 
 
 def _of_version(client: Any, version: Any) -> tuple[str, str | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import AttestationError
+from synthml.lineage import generator_name
 from synthml_tracking.ancestry import Edge
 from synthml_tracking.items import short_digest
 from synthml_tracking.plain import one_line
@@ -55,15 +55,8 @@ def making_of(raw: bytes) -> Making | None:
         return Making(identity, statement.digests, materials, predicate.activity, generator)
     if isinstance(predicate, ReleasePredicate):
         materials = tuple(material.digest for material in predicate.derived_from)
-        return Making(identity, statement.digests, materials, "synthesis", _generator_of(predicate.generation))
+        return Making(identity, statement.digests, materials, "synthesis", one_line(generator_name(predicate.generation)) or None)
     return None
-
-
-def _generator_of(generation: Mapping[str, Any] | None) -> str | None:
-    """Name and version, from the public view of a generation record."""
-    told = (generation or {}).get("generator")
-    parts = [told.get(key) for key in ("name", "version")] if isinstance(told, Mapping) else []
-    return one_line(" ".join(str(part) for part in parts if part)) or None
 
 
 def told_once(makings: Iterable[Making]) -> tuple[Making, ...]:

@@ -12,6 +12,7 @@ from synthml.errors import InputError, TrackingError
 from synthml_tracking.clock import iso
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.derivations import Making, making_of
+from synthml_tracking.entries import MOST
 from synthml_tracking.ledger import open_ledger
 from synthml_tracking.recalls import resolve_digest
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["record_derivation"]
 
-_MOST = 80  # tables that one statement names
 _LONGEST = 200
 
 
@@ -59,8 +59,8 @@ def record_derivation(
             raise InputError("a derivation names at least one table that was made, and one that it was made from")
         if set(made) & set(used):
             raise InputError(f"{next(iter(set(made) & set(used)))} cannot be made from itself: the two tables are the same")
-        if len(made) + len(used) > _MOST:
-            raise InputError(f"{len(made) + len(used)} tables in one statement; at most {_MOST}: record it in parts")
+        if len(made) + len(used) > MOST:
+            raise InputError(f"{len(made) + len(used)} tables in one statement; at most {MOST}: record it in parts")
         predicate = DerivationPredicate(tuple(map(Material, used)), activity, iso(now or time_now()), generator)
         statement = derivation_statement([("table", digest) for digest in made], predicate)
         raw = statement.to_json() if signer is None else sign(statement, signer)

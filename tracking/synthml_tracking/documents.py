@@ -130,12 +130,7 @@ def _about(found: Found, *, of_table: bool = False) -> dict[str, Dossier]:
 def is_of_table(dossier: Dossier, table: str | None) -> bool:
     """Whether a document is a custodian's about this table, without a model."""
     without = (dossier.model or {}).get("digest") is None and dossier.producer == _CUSTODIAN
-    return without and table is not None and _table_of(dossier) == table
-
-
-def _table_of(dossier: Dossier) -> str | None:
-    digest = (dossier.datasets.get("synthetic") or {}).get("digest")
-    return None if digest is None else str(digest)
+    return without and table is not None and dossier.synthetic == table
 
 
 def _document(key: str, found: Found, dossier: Dossier, attached: Sequence[Attached], policy: Policy) -> Document:
@@ -161,7 +156,7 @@ def _signs_model(claim: Claim, dossier: Dossier, digest: str, model: str) -> boo
 
 def _signs_table(claim: Claim, dossier: Dossier, digest: str, _model: str) -> bool:
     """A release of the table that names the document, or a statement about the document."""
-    table = _table_of(dossier)
+    table = dossier.synthetic
     if claim.kind == "release":
         return table in claim.statement.digests
     bound = claim.statement.digest_of("synthetic") == table and claim.statement.digest_of("evidence") == digest

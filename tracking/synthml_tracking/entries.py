@@ -35,6 +35,7 @@ __all__ = [
     "LOGGED",
     "MATERIAL",
     "MODEL",
+    "MOST",
     "SUBJECT",
     "Entry",
     "entry_item",
@@ -49,7 +50,7 @@ DIGESTS, DOCUMENT = "synthml.digests", "synthml.document."
 TABLE, LOGGED = "synthml.ds.", "synthml.logged."
 _MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _PIECE = 6000  # characters; MLflow cuts a tag at 8,000, silently
-_MOST = 80  # digests that one entry names: what fits a tag
+MOST = 80  # digests that one entry names: what fits a tag
 _WHEN = ("recorded",)
 
 
@@ -92,8 +93,8 @@ def entry_item(raw: bytes, *, holdouts: Sequence[str] = ()) -> LedgerItem:
     statement = Statement.from_json(raw) if opened is None else opened.statement
     kind = kind_of(statement)
     digests = [*statement.digests, *(m.digest for m in _materials(statement))]
-    if len(digests) > _MOST:
-        raise AttestationError(f"the statement names {len(digests)} digests; the ledger takes {_MOST} at once: write several")
+    if len(digests) > MOST:
+        raise AttestationError(f"the statement names {len(digests)} digests; the ledger takes {MOST} at once: write several")
     key = hashlib.sha256(raw).hexdigest()[:32]
     once = _once(statement, kind, None if opened is None else opened.key_id, holdouts)
     model = statement.digest_of("model")

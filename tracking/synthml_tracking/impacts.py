@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError
 from synthml_tracking.ancestry import Edge
+from synthml_tracking.client import paged
 from synthml_tracking.clock import now as time_now
 from synthml_tracking.deployments import Deployment, all_deployments
 from synthml_tracking.derivations import Making, making_of
@@ -316,13 +317,7 @@ def tables_named(tags: Mapping[str, Any]) -> dict[str, str]:
 
 def _naming(client: Any, table: str) -> Iterable[Any]:
     """The versions that name a table; a request for each thousand."""
-    token = None
-    while True:
-        page = client.search_model_versions(f"tags.`{_DS}{table}` LIKE '%'", max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+    return paged(client.search_model_versions, f"tags.`{_DS}{table}` LIKE '%'", max_results=_PAGE)
 
 
 def with_aliases(client: Any, versions: Iterable[AffectedVersion]) -> tuple[AffectedVersion, ...]:

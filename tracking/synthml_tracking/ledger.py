@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import TrackingError
-from synthml_tracking.client import address, experiment_ids, load_mlflow, patience, tracking_uri_of
+from synthml_tracking.client import address, experiment_ids, load_mlflow, paged, patience, tracking_uri_of
 from synthml_tracking.entries import (
     DIGESTS,
     HOLDOUT,
@@ -174,15 +174,9 @@ class Ledger:
         return tuple(sorted(found.values(), key=lambda entry: entry.identity))
 
     def _pages(self, place: str, told: str, *, at_once: int = _PAGE) -> Iterator[Any]:
-        token = None
-        while True:
-            page = self._search(place, told, most=at_once, token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+        return paged(self._search, place, told, most=at_once)
 
-    def _search(self, place: str, told: str, *, most: int, token: str | None = None) -> Any:
+    def _search(self, place: str, told: str, *, most: int, page_token: str | None = None) -> Any:
         from mlflow.entities import ViewType
 
-        return self.client.search_runs([place], told, ViewType.ALL, most, ["attributes.start_time ASC"], token)
+        return self.client.search_runs([place], told, ViewType.ALL, most, ["attributes.start_time ASC"], page_token)

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from synthml_tracking.recalls import Recall
 
-__all__ = ["LIMIT", "is_ours", "with_notice", "without_notices"]
+__all__ = ["is_ours", "with_notice", "without_notices"]
 
-LIMIT = 5000  # characters that PostgreSQL keeps of a description
 _CUTS = (200, 100, 40, 10)  # characters of a reason
 _OUR_CARD = "Full report: artifact `synthml/report.html`"  # stands in every card of ours
 _NOTICE = re.compile(r"> \*\*RECALLED\*\*[^\n]* \(recall `([0-9a-f]{12})`\)(?:\n\n|\Z)")
@@ -32,6 +31,8 @@ def is_ours(description: str) -> bool:
 
 def with_notice(description: str, recalls: Iterable[Recall]) -> str:
     """The description below a notice of each recall that it does not tell of yet, as far as there is room for a whole one."""
+    from synthml.report.card import LIMIT
+
     for recall in recalls:
         above, _ = _split(description)
         if _key(recall.identity) not in {key for key, _ in above}:

@@ -47,7 +47,7 @@ def recall(
     trust: Trust | Path | str | None = None,
     tracking_uri: str | None = None,
     now: datetime | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Recall:
     """Declare that a table must not be relied on: from then on every gate that asks fails what depends on it.
 
@@ -81,7 +81,7 @@ def lift_recall(
     trust: Trust | Path | str | None = None,
     tracking_uri: str | None = None,
     now: datetime | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Recall, ...]:
     """End every recall of a table that is in force now; returns them. A later recall stands again. progress: as for `recall`.
 
@@ -107,9 +107,8 @@ def lift_recall(
     return standing
 
 
-def _tell(ledger: Ledger, digest: str, change: Callable[[str], str], progress: Callable[[str], None] | None) -> None:
+def _tell(ledger: Ledger, digest: str, change: Callable[[str], str], progress: Callable[[str], None]) -> None:
     """Change the description of every version that depends on a table, copies too. What the store raises is logged."""
-    tell = progress or (lambda line: None)
     try:
         with patience("looking for the versions that depend on the table"):
             versions = Reached.below(ledger, digest).found_versions()
@@ -124,8 +123,8 @@ def _tell(ledger: Ledger, digest: str, change: Callable[[str], str], progress: C
         if row == _GIVE_UP:
             break
         if count % _STEP == 0 and count < len(changed):
-            tell(f"pages of versions: {count:,} of {len(changed):,}")
-    tell(f"pages of versions changed: {done:,}, of {len(versions):,} that depend on the table")
+            progress(f"pages of versions: {count:,} of {len(changed):,}")
+    progress(f"pages of versions changed: {done:,}, of {len(versions):,} that depend on the table")
     if done < len(changed):
         _log.warning("the statement counts; the pages of %s versions do not tell of it", f"{len(changed) - done:,}")
 

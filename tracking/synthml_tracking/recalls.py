@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from synthml.attestation import Claim, Trust
     from synthml_tracking.entries import Entry
 
-__all__ = ["Recall", "full_digests", "in_force", "recalls_of", "resolve_digest"]
+__all__ = ["Recall", "full_digests", "in_force", "is_digest", "recalls_of", "resolve_digest"]
 
 _FULL = re.compile(r"(sha256|hmac-sha256):[0-9a-f]{64}")
 _PREFIX = re.compile(r"(?:(?:sha256|hmac-sha256):)?([0-9a-f]{12,64})")
@@ -109,6 +109,11 @@ def recalls_of(
     judge = find_trust(trust)
     with open_ledger(tracking_uri, "reading the ledger") as ledger:
         return in_force(digest, ledger.about(digest), judge, now or time_now())
+
+
+def is_digest(text: str) -> bool:
+    """Whether it looks like one, in full or by 12 hex or more."""
+    return _PREFIX.fullmatch(text) is not None
 
 
 def resolve_digest(client: Any, text: str, ledger: Ledger | None = None) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError
 from synthml_tracking.attachments import PLACE, SUFFIX
-from synthml_tracking.client import located
+from synthml_tracking.client import located, paged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,13 +122,7 @@ def versions_of(client: Any, model_id: str, run_id: str | None) -> list[Version]
     """Every registered version of a LoggedModel, copies under other names included."""
     if run_id is None:
         return []
-    found, token = [], None
-    while True:
-        page = client.search_model_versions(f"run_id = '{run_id}'", page_token=token)
-        found += list(page)
-        token = page.token
-        if not token:
-            break
+    found = paged(client.search_model_versions, f"run_id = '{run_id}'")
     sources, kept = {f"models:/{model_id}"}, dict[tuple[str, str], Version]()
     for version in sorted(found, key=lambda v: v.creation_timestamp):  # a copy comes after what it is a copy of
         if str(version.source).rstrip("/") in sources:

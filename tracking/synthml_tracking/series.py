@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import EvidenceError
+from synthml_tracking.client import paged
 from synthml_tracking.clock import iso
 from synthml_tracking.items import evidence_key
 
@@ -75,15 +76,8 @@ class Series:
 
     def look(self) -> None:
         """Read the runs again."""
-        found, token = [], None
-        while True:
-            page = self.client.search_runs(
-                [self.watched.experiment_id], f"tags.`{SERIES_TAG}` = '{self.watched.model_id}'", page_token=token
-            )
-            found += list(page)
-            token = page.token
-            if not token:
-                break
+        mine = f"tags.`{SERIES_TAG}` = '{self.watched.model_id}'"
+        found = paged(self.client.search_runs, [self.watched.experiment_id], mine)
         self.runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import click
@@ -12,7 +11,6 @@ from synthml_tracking.commands.options import AS_JSON, FILE, SIGN_KEY, TRACKING_
 
 __all__ = ["derivation"]
 
-_DIGEST = re.compile(r"(?:(?:sha256|hmac-sha256):)?[0-9a-f]{12,64}")
 _ACTIVITIES = ("synthesis", "augmentation", "transformation", "sampling", "split")
 
 
@@ -45,11 +43,12 @@ def derivation(
     from synthml_tracking.commands.recall import digest_of_file
     from synthml_tracking.deriving import record_derivation
     from synthml_tracking.keys import signing_key
+    from synthml_tracking.recalls import is_digest
 
     def named(table: str) -> str:
         if Path(table).is_file():
             return digest_of_file(Path(table), schema_file, digest_key)
-        if _DIGEST.fullmatch(table):
+        if is_digest(table):
             return table
         raise click.UsageError(f"'{table[:200]}' is neither a file nor a digest")
 

@@ -22,7 +22,7 @@ from synthml_tracking.impacts import AffectedVersion, read_impact, recalls_among
 from synthml_tracking.items import short_digest
 from synthml_tracking.ledger import Ledger, open_ledger
 from synthml_tracking.plain import one_line
-from synthml_tracking.recalls import Recall, full_digests, resolve_digest
+from synthml_tracking.recalls import Recall, full_digests, is_digest, resolve_digest
 from synthml_tracking.registry import versions_of
 from synthml_tracking.trust import find_trust
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["lineage", "read_lineage"]
 
-_DIGEST = re.compile(r"(?:(?:sha256|hmac-sha256):)?[0-9a-f]{12,64}")
 _RUN = re.compile(r"[0-9a-f]{32}")
 _IDENTITY = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 _DEPLOYMENT = "deployment:"
@@ -67,7 +66,7 @@ def read_lineage(ledger: Ledger, ref: str, trust: Trust, now: datetime) -> Graph
     run = _run_named(ledger.client, ref)
     if run is not None:
         return built.of_run(run)
-    if _DIGEST.fullmatch(ref):
+    if is_digest(ref):
         return built.of_table(resolve_digest(ledger.client, ref, ledger))
     return built.of_deployment(ref.removeprefix(_DEPLOYMENT))
 

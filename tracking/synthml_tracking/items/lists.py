@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from synthml.lineage import generator_name
 from synthml_tracking.items.kinds import (
     ArtifactItem,
     DatasetItem,
@@ -259,8 +260,7 @@ def descent(
     digests = {role: study.tables[role].digest for role in ("source", "synthetic") if role in study.roles}
     if len(digests) < 2 or digests["source"] == digests["synthetic"]:
         return released
-    generator = (dossier.generation or {}).get("generator") or {}
-    name = " ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)) or None
+    name = generator_name(dossier.generation) or None
     predicate = DerivationPredicate((Material(digests["source"]),), "synthesis", str(dossier.created), name)
     statement = derivation_statement([("synthetic", digests["synthetic"])], predicate)
     return (entry_item(statement.to_json() if signer is None else sign(statement, signer)), *released)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from synthml.errors import InputError
+from synthml.lineage import generator_name
 from synthml_tracking.items.kinds import DatasetItem, MetricItem, ParamItem, TagItem, short_digest
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _generation_profile(record: Mapping[str, Any]) -> dict[str, Any]:
         "label": "synthetic",
         "id": record.get("id"),
         "version": record.get("version"),
-        "generator": " ".join(str(generator[k]) for k in ("name", "version") if generator.get(k)),
+        "generator": generator_name(record),
         "min_leaf": parameters.get("min_leaf"),
         "epsilon": privacy.get("epsilon"),
         "delta": privacy.get("delta"),
